@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# Short verbs over CMake's presets (CMakePresets.json). CMake alone describes
+# the build; trees are build/<preset>.
+#
+#   make              build the release tree
+#   make demo         the main job, on /usr/include
+#   make test         all tests of the release tree (it keeps every check)
+#   make asan tsan ubsan checked debug   the same tests, in that tree
+#   make sim          the protocols under the seeded scheduler
+#   make stress       the same tests, more often, longer, with new seeds
+#   make bench        the benchmarks, with the rivals
+#   make lint         style checks; make fmt formats
+#   make install-test make release-check make clean
+#
+# BUILD=dir moves all trees; CMAKE_ARGS='-DHKT_WERROR=ON' goes to CMake;
+# CC and CXX choose the compiler (when a tree is first made).
+BUILD ?= build
+CMAKE_ARGS ?=
+STRESS_REPEAT ?= 20
+STRESS_SCALE ?= 300
+
+# Builds one preset's tree: $(call tree,preset).
+define tree
+	@test -f $(BUILD)/$(1)/build.ninja || \
+		cmake --preset $(1) -B $(BUILD)/$(1) --log-level=WARNING $(CMAKE_ARGS)
+	@cmake --build $(BUILD)/$(1)
+endef
+
+.PHONY: all setup demo test debug asan tsan ubsan checked sim stress bench fmt lint \
+	install-test release-check clean
+
+all:
+	$(call tree,release)
+
+setup:
+	@tools/setup
+
+demo: setup
+	$(call tree,release)
+	@$(BUILD)/release/bin/hocket bench
+
+test: setup
+	$(call tree,release)
+	@tools/run-tests $(BUILD)/release
+
+debug asan tsan ubsan checked: setup
+	$(call tree,$@)
+	@tools/run-tests $(BUILD)/$@
+
+sim: setup
+	$(call tree,sim)
+	@tools/run-tests $(BUILD)/sim -L '^sim$$'
+
+stress: setup
+	$(call tree,release)
+	@HOCKET_TEST_REPEAT=$(STRESS_REPEAT) HOCKET_TEST_SCALE=$(STRESS_SCALE) \
+		HOCKET_TEST_SHUFFLE=1 HOCKET_TEST_TIMEOUT_FACTOR=10 \
+		tools/run-tests $(BUILD)/release -LE '^(examples|tools)$$' --timeout 7200
+
+bench:
+	@tools/setup bench
+	$(call tree,release)
+	@for program in $(BUILD)/release/bin/bench_*; do "$$program" || exit 1; done
+
+fmt:
+	@tools/setup lint
+	@tools/check-format --fix
+
+lint:
+	@tools/setup lint
+	$(call tree,release)
+	@tools/lint $(BUILD)/release
+
+install-test: setup
+	@tools/install-test
+
+# Everything that must hold before a release.
+release-check: test asan tsan ubsan checked sim lint install-test stress bench
+
+clean:
+	rm -rf $(BUILD)

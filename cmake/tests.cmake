@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+# Tests. tests/<dir>/test_<topic>.c becomes bin/tests/<dir>_<topic>, a program
+# of its own on the harness (tests/harness), and one CTest test with the label
+# <dir>. Files of a folder that are not called test_* are linked into each of
+# its programs.
+#
+#   unit       sees src/, links the library's objects
+#   sim        the same, in the simulated build only
+#   contract   public headers only
+#   api        public headers only; .cpp files too, where there is a C++ compiler
+#   tools      the self-tests of the checks in tools/
+#   examples   tools/run-examples for each example
+file(GLOB harness_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/harness/*.c)
+add_library(hocket_harness OBJECT ${harness_sources})
+target_include_directories(hocket_harness PUBLIC ${PROJECT_SOURCE_DIR}/tests/harness)
+target_link_libraries(hocket_harness PRIVATE hocket_flags PUBLIC Threads::Threads)
+
+function(hkt_add_test name label)
+    add_test(NAME ${name} COMMAND ${ARGN})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 900)
+endfunction()
+
+function(hkt_add_test_folder folder)
+    set(dir ${PROJECT_SOURCE_DIR}/tests/${folder})
+    file(GLOB shared CONFIGURE_DEPENDS ${dir}/*.c)
+    list(FILTER shared EXCLUDE REGEX "/test_[^/]*$")
+    file(GLOB tests CONFIGURE_DEPENDS ${dir}/test_*.c)
+    if(CMAKE_CXX_COMPILER)
+        file(GLOB cpp_tests CONFIGURE_DEPENDS ${dir}/test_*.cpp)
+    endif()
+    foreach(source IN LISTS tests cpp_tests)
+        cmake_path(GET source STEM topic)
+        string(REGEX REPLACE "^test_" "${folder}_" name ${topic})
+        set(target test_${name})
+        add_executable(${target} ${source} ${shared})
+        set_target_properties(${target} PROPERTIES
+            OUTPUT_NAME ${name}
+            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/tests)
+        target_link_libraries(${target} PRIVATE hocket_harness hocket_flags)
+        if(folder MATCHES "^(unit|sim)$")
+            target_link_libraries(${target} PRIVATE hocket_objects)
+            target_include_directories(${target} PRIVATE
+                ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/src/os/${HKT_ARCH})
+        else()
+            target_link_libraries(${target} PRIVATE hocket)
+        endif()
+        hkt_add_test(${name} ${folder} ${target})
+    endforeach()
+endfunction()
+
+hkt_add_test_folder(unit)
+hkt_add_test_folder(contract)
+hkt_add_test_folder(api)
+if(HKT_SIM)
+    hkt_add_test_folder(sim)
+endif()
+
+# The program whose job is to fail, and the test that the runner notices.
+if(TARGET test_api_harness)
+    add_executable(harness_selftest ${PROJECT_SOURCE_DIR}/tests/harness/selftest/failing.c)
+    add_executable(harness_empty ${PROJECT_SOURCE_DIR}/tests/harness/selftest/empty.c)
+    foreach(target harness_selftest harness_empty)
+        target_link_libraries(${target} PRIVATE hocket_harness hocket_flags)
+        add_dependencies(test_api_harness ${target})
+    endforeach()
+    target_compile_definitions(test_api_harness PRIVATE
+        FAILING_PROGRAM="$<TARGET_FILE:harness_selftest>"
+        EMPTY_PROGRAM="$<TARGET_FILE:harness_empty>")
+endif()
+
+find_package(Python3 COMPONENTS Interpreter QUIET)
+if(Python3_FOUND)
+    foreach(name IN LISTS hkt_examples)
+        hkt_add_test(example_${name} examples ${Python3_EXECUTABLE}
+            ${PROJECT_SOURCE_DIR}/tools/run-examples ${PROJECT_BINARY_DIR}/bin/examples ${name})
+    endforeach()
+    file(GLOB tool_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/test_*.py)
+    foreach(script IN LISTS tool_tests)
+        cmake_path(GET script STEM topic)
+        string(REGEX REPLACE "^test_" "tools_" name ${topic})
+        hkt_add_test(${name} tools ${Python3_EXECUTABLE} ${script})
+    endforeach()
+endif()
