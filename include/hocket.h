@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* All of hocket. Each header stands for itself too. */
+#ifndef HOCKET_H
+#define HOCKET_H
+
+#include <hocket/barrier.h>
+#include <hocket/condition.h>
+#include <hocket/error.h>
+#include <hocket/event.h>
+#include <hocket/fd.h>
+#include <hocket/giant_lock.h>
+#include <hocket/local.h>
+#include <hocket/lock.h>
+#include <hocket/memory.h>
+#include <hocket/once.h>
+#include <hocket/queue.h>
+#include <hocket/rwlock.h>
+#include <hocket/scope.h>
+#include <hocket/semaphore.h>
+#include <hocket/simulate.h>
+#include <hocket/thread.h>
+#include <hocket/thread_state.h>
+#include <hocket/time.h>
+#include <hocket/timer.h>
+#include <hocket/version.h>
+
+#endif

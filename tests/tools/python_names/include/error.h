@@ -1,0 +1,4 @@
+/* A tiny table of errors:
+ *
+ *   -EAGAIN         not now   (Empty)
+ */
