@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The allocator hook. All heap memory of hocket goes through these. */
+#ifndef HKTI_BASE_MEMORY_H
+#define HKTI_BASE_MEMORY_H
+
+#include <hocket/memory.h>
+
+/* Zeroed memory, or NULL. */
+void *hkti_allocate(size_t size);
+
+/* Gives it back, with the size it was allocated with; NULL is fine. */
+void hkti_release(void *memory, size_t size);
+
+#endif
