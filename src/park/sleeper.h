@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The ways to sleep. Coroutines, which sleep by switching, will be one more. */
+#ifndef HKTI_PARK_SLEEPER_H
+#define HKTI_PARK_SLEEPER_H
+
+#include "park/strand.h"
+
+struct hkti_wait;
+
+struct hkti_sleeper {
+    /* Sleeps while the word stays what it makes of ARMED, at the longest until the deadline; 0 when
+     * there may be news: the word is armed again, or says what they are. Another value ends the
+     * wait: that of an fd. */
+    int (*sleep)(struct hkti_strand *self, struct hkti_wait *wait, int64_t deadline);
+    /* Wakes one who sleeps so. */
+    void (*rouse)(struct hkti_strand *strand);
+    /* rouse touches the strand, which must stay until then: the word says WAKING meanwhile. */
+    bool needs_strand;
+};
+
+extern const struct hkti_sleeper hkti_sleeper_futex;
+extern const struct hkti_sleeper hkti_sleeper_poll;
+
+/* The sleeper that a state of the word belongs to; NULL if in it nobody sleeps. */
+const struct hkti_sleeper *hkti_sleeper_of(uint32_t word);
+
+#endif

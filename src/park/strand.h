@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The strand: what waits. One stack's worth of execution, a thread's own for now, and the one waiter
+ * record that every wait list is made of: a strand waits in one place at a time.
+ *
+ * Who may touch what:
+ *   node, list      under the guard of the list it is in, or goes into
+ *   grant, item     by the strand before it is in a list, then by the waker that took it out, until
+ *                   the wake; then by the strand again
+ *   word            by everyone, atomically: the protocol of park/README.md
+ *   wake_fd         by the strand while it runs; by a waker in state WAKING
+ *   what ... timed  written by the strand, read by anybody at any time (relaxed)
+ *   the rest        by the strand alone */
+#ifndef HKTI_PARK_STRAND_H
+#define HKTI_PARK_STRAND_H
+
+#include <hocket/error.h>
+#include <hocket/scope.h>
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "os/os.h"
+
+/* The states of a strand's word. */
+enum {
+    HKTI_RUNNING,      /* waits for nothing */
+    HKTI_ARMED,        /* about to sleep: may be woken without a system call */
+    HKTI_ASLEEP_FUTEX, /* in a futex wait on the word */
+    HKTI_ASLEEP_POLL,  /* in ppoll, with wake_fd beside the fd it waits for */
+    HKTI_ASLEEP_SWITCHED, /* another strand runs on its thread: for coroutines */
+    HKTI_WAKING,       /* somebody is waking it out of ppoll and still needs wake_fd */
+    HKTI_NUDGED,       /* told to look at its scopes again; nobody has taken it out of its list */
+    HKTI_WOKEN,        /* taken out of its list by a waker: its wait is over */
+};
+
+struct hkti_wait_list;
+struct hkti_scope;
+
+/* Called around every wait of a strand, except those that say otherwise: `before` when it is about to
+ * wait, `after`, in the opposite order, when it has waited. `after` may wait itself. They live in the
+ * strand, HKTI_HOOKS at the most; `object` says whose one is, NULL that it is free. */
+struct hkti_wait_hook {
+    struct hkti_node node; /* in strand->hooks, last added first */
+    void (*before)(struct hkti_wait_hook *hook);
+    void (*after)(struct hkti_wait_hook *hook);
+    void *object;
+    uint64_t count; /* the object's */
+};
+#define HKTI_HOOKS 4
+
+struct hkti_strand {
+    struct hkti_node node;
+    struct hkti_wait_list *list;
+    uintptr_t grant; /* what a waker hands over */
+    void *item;      /* what the waiter brings, or where it wants it */
+    uint32_t word;
+    int wake_fd; /* an eventfd + 1, 0 while there is none */
+
+    struct hkti_scope *scope __attribute__((aligned(64))); /* the innermost */
+    struct hkti_node hooks;
+    struct hkti_wait_hook hook_slots[HKTI_HOOKS];
+    uint32_t registered;
+    int native_id;
+    uint32_t spin; /* pauses to spin before sleeping: adapts */
+    uint32_t spin_misses;
+
+    uint32_t timed;
+    const char *what;
+    const void *object;
+    int64_t since;
+
+    void *thread; /* of the layer thread: its record of this thread */
+    void *locals; /* likewise: its thread-local values */
+    size_t local_count;
+    int sentence_err;
+    char sentence[HKT_SENTENCE_MAX];
+    char words[80]; /* of hkt_strerror */
+};
+
+_Static_assert(sizeof(struct hkti_strand) <= HKTI_OS_LOCAL_SIZE / 2, "a strand is local memory");
+
+void hkti_strand_register(struct hkti_strand *self);
+
+/* The calling strand. */
+static inline struct hkti_strand *hkti_self(void)
+{
+    struct hkti_strand *self = hkti_os_local();
+    if (__builtin_expect(!self->registered, 0))
+        hkti_strand_register(self);
+    return self;
+}
+
+/* Called at the beginning and the end of each strand; set once, by a constructor of the layer thread. */
+struct hkti_strand_events {
+    void (*born)(struct hkti_strand *self);
+    void (*ends)(struct hkti_strand *self);
+};
+extern struct hkti_strand_events hkti_strand_events;
+
+/* What was kept for the strand is given back; it may go on as if it were new. */
+void hkti_strand_forget(struct hkti_strand *self);
+
+/* What a strand waits for, in words, for reports. */
+void hkti_strand_describe(const struct hkti_strand *strand, char *text, size_t size);
+
+/* A hook for `object`, put in front of the others: misuse if there are HKTI_HOOKS already. To remove
+ * it. The one for `object`, or NULL. */
+struct hkti_wait_hook *hkti_hook_add(struct hkti_strand *self, void *object);
+void hkti_hook_remove(struct hkti_wait_hook *hook);
+struct hkti_wait_hook *hkti_hook_find(struct hkti_strand *self, const void *object);
+
+#endif
