@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Items in memory; see items.h. The heap is binary, with the least item first. */
+#include "sync/items.h"
+
+#include "base/memory.h"
+
+static char *at(const struct hkti_items *items, size_t index)
+{
+    return items->base + index * items->item_size;
+}
+
+static int before(const struct hkti_items *items, const void *a, const void *b)
+{
+    return items->compare(a, b) < 0;
+}
+
+/* Finds the place for `item` upwards from a hole at the end, and fills it. */
+static void sift_up(struct hkti_items *items, size_t hole, const void *item)
+{
+    while (hole > 0 && before(items, item, at(items, (hole - 1) / 2))) {
+        hkti_item_copy(at(items, hole), at(items, (hole - 1) / 2), items->item_size);
+        hole = (hole - 1) / 2;
+    }
+    hkti_item_copy(at(items, hole), item, items->item_size);
+}
+
+/* Finds the place for the last item downwards from a hole at the root, and fills it. */
+static void sift_down(struct hkti_items *items)
+{
+    const char *last = at(items, items->count);
+    size_t hole = 0;
+    for (size_t child = 1; child < items->count; child = 2 * hole + 1) {
+        if (child + 1 < items->count && before(items, at(items, child + 1), at(items, child)))
+            child++;
+        if (!before(items, at(items, child), last))
+            break;
+        hkti_item_copy(at(items, hole), at(items, child), items->item_size);
+        hole = child;
+    }
+    if (hole != items->count)
+        hkti_item_copy(at(items, hole), last, items->item_size);
+}
+
+void hkti_items_push(struct hkti_items *items, const void *item)
+{
+    size_t index = items->count++;
+    if (items->order == HKTI_FIFO)
+        index = (items->head + index) & (items->capacity - 1);
+    if (items->order == HKTI_PRIORITY)
+        sift_up(items, index, item);
+    else
+        hkti_item_copy(at(items, index), item, items->item_size);
+}
+
+void hkti_items_pop(struct hkti_items *items, void *item)
+{
+    size_t index = 0;
+    items->count--;
+    if (items->order == HKTI_FIFO) {
+        index = items->head;
+        items->head = (index + 1) & (items->capacity - 1);
+    } else if (items->order == HKTI_LIFO) {
+        index = items->count;
+    }
+    hkti_item_copy(item, at(items, index), items->item_size);
+    if (items->order == HKTI_PRIORITY)
+        sift_down(items);
+}
+
+char *hkti_items_allocate(const struct hkti_items *items, size_t *capacity)
+{
+    size_t rounded = 1;
+    while (rounded < *capacity && rounded <= SIZE_MAX / 4)
+        rounded *= 2;
+    if (rounded < *capacity || rounded > SIZE_MAX / items->item_size)
+        return NULL;
+    *capacity = rounded;
+    return hkti_allocate(rounded * items->item_size);
+}
+
+void hkti_items_move(struct hkti_items *items, char **base, size_t *capacity)
+{
+    char *old = items->base;
+    size_t old_capacity = items->capacity;
+    size_t first = items->count;
+    if (items->order == HKTI_FIFO && items->head + items->count > old_capacity)
+        first = old_capacity - items->head;
+    if (items->count) {
+        memcpy(*base, at(items, items->head), first * items->item_size);
+        memcpy(*base + first * items->item_size, old, (items->count - first) * items->item_size);
+    }
+    items->base = *base;
+    items->capacity = *capacity;
+    items->head = 0;
+    *base = old;
+    *capacity = old_capacity;
+}
+
+void hkti_items_release(struct hkti_items *items, char *base, size_t capacity)
+{
+    hkti_release(base, capacity * items->item_size);
+}
