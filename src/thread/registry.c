@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of threads alive, under a guard of its own, which is held for as long as it takes to walk it.
+ *
+ * Every strand has a record from its birth on: that of a hocket thread was made before; that of main
+ * is static, so that it is there before main's first call; that of a foreign thread lies in its own
+ * local memory, after the strand. While hocket's own threads run, raw forks are watched for
+ * (os/linux/process.c). */
+#include <errno.h>
+#include <stdio.h>
+
+#include "park/guard.h"
+#include "thread/thread.h"
+
+_Static_assert(sizeof(struct hkt_thread) <= HKTI_OS_LOCAL_SIZE / 2, "a record is local memory");
+
+uint32_t hkti_registry_guard;
+struct hkti_node hkti_registry;
+static uint64_t last_ident;
+static size_t ours; /* threads started by hocket and alive */
+
+static struct hkt_thread main_thread = {
+    .foreign = true, .state = HKTI_THREAD_STARTED, .name = "main"
+};
+
+void hkti_registry_add(struct hkt_thread *thread)
+{
+    hkti_guard_acquire(&hkti_registry_guard);
+    if (thread->ident == 0)
+        thread->ident = ++last_ident;
+    hkti_list_append(&hkti_registry, &thread->node);
+    if (!thread->foreign && ours++ == 0)
+        hkti_os_fork_arm(true);
+    hkti_guard_release(&hkti_registry_guard);
+}
+
+void hkti_registry_remove(struct hkt_thread *thread)
+{
+    hkti_guard_acquire(&hkti_registry_guard);
+    hkti_list_remove(&thread->node);
+    thread->strand = NULL;
+    if (!thread->foreign && --ours == 0)
+        hkti_os_fork_arm(false);
+    hkti_guard_release(&hkti_registry_guard);
+}
+
+static void born(struct hkti_strand *self)
+{
+    struct hkt_thread *thread = self->thread;
+    if (thread == NULL && hkti_os_is_main())
+        thread = &main_thread;
+    if (thread == NULL) {
+        thread = (struct hkt_thread *)((char *)hkti_os_local() + HKTI_OS_LOCAL_SIZE / 2);
+        *thread = (struct hkt_thread){ .foreign = true, .state = HKTI_THREAD_STARTED };
+        hkti_registry_add(thread);
+        snprintf(thread->name, sizeof thread->name, "Foreign-%llu",
+                 (unsigned long long)thread->ident);
+    }
+    self->thread = thread;
+    hkti_guard_acquire(&hkti_registry_guard);
+    thread->strand = self;
+    hkti_store_release(&thread->native_id, self->native_id); /* pairs: native id */
+    hkti_guard_release(&hkti_registry_guard);
+}
+
+/* A foreign thread ends; those of hocket have been removed before. */
+static void ends(struct hkti_strand *self)
+{
+    struct hkt_thread *thread = self->thread;
+    hkti_locals_end(self);
+    if (thread == &main_thread)
+        thread->strand = NULL;
+    else if (thread && thread->foreign)
+        hkti_registry_remove(thread);
+    self->thread = NULL;
+}
+
+/* Before main, in the thread that will run it. */
+__attribute__((constructor)) static void begin(void)
+{
+    hkti_strand_events = (struct hkti_strand_events){ .born = born, .ends = ends };
+    main_thread.native_id = hkti_os_native_id();
+    hkti_registry_add(&main_thread);
+}
+
+hkt_thread *hkt_thread_main(void)
+{
+    return &main_thread;
+}
+
+hkt_thread *hkt_thread_current(void)
+{
+    return hkti_thread_self();
+}
+
+uint64_t hkt_ident(void)
+{
+    return hkti_thread_self()->ident;
+}
+
+int hkt_native_id(void)
+{
+    return hkti_self()->native_id;
+}

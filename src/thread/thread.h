@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of a thread, and the list of those alive.
+ *
+ * States: NEW; STARTED, from before the system is asked for a thread; ENDED.
+ * References: the handle (until destroy), the running thread, and whoever joins by hkt_join_all; the
+ * last one frees it. Records of foreign threads and of main are not counted: the first live in the thread's
+ * own memory, that of main is static.
+ *
+ * Who may touch what: function, arg, stack_size, daemon until the start by its creator; node, strand,
+ * name under the registry's guard; result and sentence by the thread before `ended` is set, by anyone
+ * after; state, native_id, refs, joined atomically. */
+#ifndef HKTI_THREAD_THREAD_H
+#define HKTI_THREAD_THREAD_H
+
+#include <hocket/event.h>
+#include <hocket/thread.h>
+#include <hocket/thread_state.h>
+
+#include "park/strand.h"
+
+enum { HKTI_THREAD_NEW, HKTI_THREAD_STARTED, HKTI_THREAD_ENDED };
+
+struct hkt_thread {
+    struct hkti_node node;
+    struct hkti_strand *strand; /* while it is alive and has begun */
+    struct hkti_os_thread os;
+    uint32_t refs;
+    uint32_t state;
+    uint32_t joined; /* the system's thread has been joined, or will be by who set this */
+    int native_id;
+    uint64_t ident;
+    bool daemon;
+    bool foreign;
+    int (*function)(void *);
+    void *arg;
+    int result;
+    hkt_event ended;
+    char name[HKT_NAME_MAX];
+    char sentence[HKT_SENTENCE_MAX];
+};
+
+/* The record of the calling strand. */
+static inline struct hkt_thread *hkti_thread_self(void)
+{
+    return hkti_self()->thread;
+}
+
+/* The registry: all threads alive, in order of their start. */
+extern uint32_t hkti_registry_guard;
+extern struct hkti_node hkti_registry;
+
+/* In and out; `ident` is given at entry. */
+void hkti_registry_add(struct hkt_thread *thread);
+void hkti_registry_remove(struct hkt_thread *thread);
+
+void hkti_thread_unref(struct hkt_thread *thread);
+
+/* A name kept by the record, cut to its size. */
+void hkti_thread_keep_name(struct hkt_thread *thread, const char *name);
+
+/* The destructors of the calling strand's thread-local values, and the memory for them. */
+void hkti_locals_end(struct hkti_strand *self);
+
+/* The thread that reports on a signal ends; 0 or an error of join. */
+int hkti_signal_report_stop(void);
+
+#endif
