@@ -31,17 +31,27 @@ int64_t hkti_scope_deadline(struct hkti_strand *self)
     return first;
 }
 
-void hkti_scope_expire(struct hkti_strand *self, int64_t now)
+static void time_out(struct hkti_scope *scope)
 {
+    uint32_t state = hkti_load_relaxed(&scope->state);
+    while (!(state & HKTI_SCOPE_ENDED) &&
+           !hkti_cas_relaxed(&scope->state, state, state | HKTI_SCOPE_TIMED_OUT))
+        state = hkti_load_relaxed(&scope->state);
+}
+
+bool hkti_scope_expire(struct hkti_strand *self, int64_t now)
+{
+    bool any = false;
     for (struct hkti_scope *scope = self->scope; scope; scope = scope->parent) {
         int64_t deadline = hkti_load_relaxed(&scope->deadline);
-        uint32_t state = hkti_load_relaxed(&scope->state);
-        while (deadline != 0 && deadline <= now && !(state & HKTI_SCOPE_ENDED) &&
-               !hkti_cas_relaxed(&scope->state, state, state | HKTI_SCOPE_TIMED_OUT))
-            state = hkti_load_relaxed(&scope->state);
+        if (deadline != 0 && deadline <= now) {
+            any = true;
+            time_out(scope);
+        }
         if (scope->shield)
             break;
     }
+    return any;
 }
 
 void hkt_scope_enter(hkt_scope *public, const hkt_scope_options *options)
@@ -121,12 +131,7 @@ int hkt_checkpoint(void)
         return 0;
     if (hkti_scope_ended(self))
         return -ECANCELED;
-    int64_t deadline = hkti_scope_deadline(self);
-    if (deadline == 0)
+    if (hkti_scope_deadline(self) == 0)
         return 0;
-    int64_t now = hkti_os_now();
-    if (deadline > now)
-        return 0;
-    hkti_scope_expire(self, now);
-    return -ECANCELED;
+    return hkti_scope_expire(self, hkti_os_now()) ? -ECANCELED : 0;
 }

@@ -41,8 +41,8 @@ static inline bool hkti_scope_ended(struct hkti_strand *self)
 /* The first deadline of the scopes that reach the strand; 0: none. */
 int64_t hkti_scope_deadline(struct hkti_strand *self);
 
-/* Ends those whose deadline has passed. */
-void hkti_scope_expire(struct hkti_strand *self, int64_t now);
+/* Ends those whose deadline has passed; false if it has for none (it was changed meanwhile). */
+bool hkti_scope_expire(struct hkti_strand *self, int64_t now);
 
 /* For calls that need not wait, first thing: -ECANCELED if the caller's scope has ended, unless the
  * deadline is one that asks for no waiting. Reads no clock. */

@@ -11,7 +11,7 @@
 #include "os/os.h"
 
 /* Pauses that a waiter spends at the most before it sleeps. */
-#define HKTI_SPIN_MAX 128
+#define HKTI_SPIN_MAX 512
 
 /* Rounds of spinning on a guard and on a lock; round n has up to 2^n pauses. */
 #define HKTI_GUARD_ROUNDS 7

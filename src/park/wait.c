@@ -80,10 +80,8 @@ static int reason_to_leave(struct hkti_strand *self, struct hkti_wait *wait, int
     if (*alarm == 0)
         return 0;
     int64_t now = hkti_os_now();
-    if (scopes != 0 && scopes <= now) {
-        hkti_scope_expire(self, now);
+    if (scopes != 0 && scopes <= now && hkti_scope_expire(self, now))
         return -ECANCELED;
-    }
     if (wait->deadline != 0 && wait->deadline <= now) {
         wait->deadline = wait->expired ? wait->expired(wait, now) : -1;
         if (wait->deadline == -1)

@@ -83,7 +83,7 @@ static int wait_until(struct hkti_barrier *barrier, int64_t deadline)
 {
     int err = hkti_cancelled(deadline);
     hkti_guard_acquire(&barrier->guard);
-    if (barrier->broken) {
+    if (hkti_load_relaxed(&barrier->broken)) {
         hkti_guard_release(&barrier->guard);
         return err < 0 ? err : -EPIPE;
     }
@@ -91,9 +91,9 @@ static int wait_until(struct hkti_barrier *barrier, int64_t deadline)
         dismiss(barrier, true);
         return err;
     }
-    int index = (int)barrier->count;
-    hkti_store_relaxed(&barrier->count, barrier->count + 1);
-    if (barrier->count == barrier->parties)
+    size_t index = hkti_load_relaxed(&barrier->count);
+    hkti_store_relaxed(&barrier->count, index + 1);
+    if (index + 1 == barrier->parties)
         return complete(barrier);
     struct hkti_wait wait = { .what = "barrier",
                               .object = barrier,
@@ -106,13 +106,13 @@ static int wait_until(struct hkti_barrier *barrier, int64_t deadline)
     err = hkti_wait(&wait);
     if (err < 0) {
         hkti_guard_acquire(&barrier->guard);
-        if (barrier->broken)
+        if (hkti_load_relaxed(&barrier->broken))
             dismiss(barrier, true);
         else /* it has been reset since */
             hkti_guard_release(&barrier->guard);
         return err;
     }
-    return hkti_self()->grant == EPIPE ? -EPIPE : index;
+    return hkti_self()->grant == EPIPE ? -EPIPE : (int)index;
 }
 
 int hkt_barrier_wait_until(hkt_barrier *public, hkt_deadline deadline)

@@ -47,9 +47,10 @@ static struct hkti_strand *pass_on(struct hkti_giant_lock *lock)
     lock->held = next != NULL;
     lock->turn_since = 0;
     if (next) {
-        hkti_store_relaxed(&lock->waiting, lock->waiting - 1);
+        uint32_t waiting = hkti_load_relaxed(&lock->waiting) - 1;
+        hkti_store_relaxed(&lock->waiting, waiting);
         lock->holder = next->native_id;
-        if (lock->waiting)
+        if (waiting)
             lock->turn_since = hkti_os_now();
     }
     return next;
@@ -97,7 +98,7 @@ static void queue_up(struct hkti_giant_lock *lock, struct hkti_strand *self, str
     if (lock->turn_since == 0)
         lock->turn_since = self->since;
     wait->deadline = self->since + interval_of(lock) * HKT_GIANT_LOCK_REPORT_INTERVALS;
-    hkti_store_relaxed(&lock->waiting, lock->waiting + 1);
+    hkti_store_relaxed(&lock->waiting, hkti_load_relaxed(&lock->waiting) + 1);
 }
 
 static void take(struct hkti_giant_lock *lock, struct hkti_strand *self)

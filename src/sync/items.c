@@ -2,6 +2,7 @@
 /* Items in memory; see items.h. The heap is binary, with the least item first. */
 #include "sync/items.h"
 
+#include "base/atomic.h"
 #include "base/memory.h"
 
 static char *at(const struct hkti_items *items, size_t index)
@@ -27,23 +28,25 @@ static void sift_up(struct hkti_items *items, size_t hole, const void *item)
 /* Finds the place for the last item downwards from a hole at the root, and fills it. */
 static void sift_down(struct hkti_items *items)
 {
-    const char *last = at(items, items->count);
+    size_t count = hkti_load_relaxed(&items->count);
+    const char *last = at(items, count);
     size_t hole = 0;
-    for (size_t child = 1; child < items->count; child = 2 * hole + 1) {
-        if (child + 1 < items->count && before(items, at(items, child + 1), at(items, child)))
+    for (size_t child = 1; child < count; child = 2 * hole + 1) {
+        if (child + 1 < count && before(items, at(items, child + 1), at(items, child)))
             child++;
         if (!before(items, at(items, child), last))
             break;
         hkti_item_copy(at(items, hole), at(items, child), items->item_size);
         hole = child;
     }
-    if (hole != items->count)
+    if (hole != count)
         hkti_item_copy(at(items, hole), last, items->item_size);
 }
 
 void hkti_items_push(struct hkti_items *items, const void *item)
 {
-    size_t index = items->count++;
+    size_t index = hkti_load_relaxed(&items->count);
+    hkti_store_relaxed(&items->count, index + 1);
     if (items->order == HKTI_FIFO)
         index = (items->head + index) & (items->capacity - 1);
     if (items->order == HKTI_PRIORITY)
@@ -55,12 +58,13 @@ void hkti_items_push(struct hkti_items *items, const void *item)
 void hkti_items_pop(struct hkti_items *items, void *item)
 {
     size_t index = 0;
-    items->count--;
+    size_t left = hkti_load_relaxed(&items->count) - 1;
+    hkti_store_relaxed(&items->count, left);
     if (items->order == HKTI_FIFO) {
         index = items->head;
         items->head = (index + 1) & (items->capacity - 1);
     } else if (items->order == HKTI_LIFO) {
-        index = items->count;
+        index = left;
     }
     hkti_item_copy(item, at(items, index), items->item_size);
     if (items->order == HKTI_PRIORITY)
@@ -82,12 +86,13 @@ void hkti_items_move(struct hkti_items *items, char **base, size_t *capacity)
 {
     char *old = items->base;
     size_t old_capacity = items->capacity;
-    size_t first = items->count;
-    if (items->order == HKTI_FIFO && items->head + items->count > old_capacity)
+    size_t count = hkti_load_relaxed(&items->count);
+    size_t first = count;
+    if (items->order == HKTI_FIFO && items->head + count > old_capacity)
         first = old_capacity - items->head;
-    if (items->count) {
+    if (count) {
         memcpy(*base, at(items, items->head), first * items->item_size);
-        memcpy(*base + first * items->item_size, old, (items->count - first) * items->item_size);
+        memcpy(*base + first * items->item_size, old, (count - first) * items->item_size);
     }
     items->base = *base;
     items->capacity = *capacity;

@@ -46,9 +46,10 @@ int hkt_bounded_semaphore_init(hkt_semaphore *public, long value)
 static bool take(struct hkti_semaphore *semaphore)
 {
     hkti_guard_acquire(&semaphore->guard);
-    if (semaphore->value == 0)
+    long value = hkti_load_relaxed(&semaphore->value);
+    if (value == 0)
         return false;
-    hkti_store_relaxed(&semaphore->value, semaphore->value - 1);
+    hkti_store_relaxed(&semaphore->value, value - 1);
     hkti_guard_release(&semaphore->guard);
     return true;
 }
@@ -94,13 +95,14 @@ int hkt_semaphore_release(hkt_semaphore *public, long n)
     if (err < 0)
         return err;
     hkti_guard_acquire(&semaphore->guard);
-    if (semaphore->bounded && n > semaphore->bound - semaphore->value)
+    long value = hkti_load_relaxed(&semaphore->value);
+    if (semaphore->bounded && n > semaphore->bound - value)
         err = -EINVAL;
-    else if (n > LONG_MAX - semaphore->value)
+    else if (n > LONG_MAX - value)
         err = -EOVERFLOW;
     if (err == 0) {
         n -= (long)hkti_wait_list_take(&semaphore->waiters, (size_t)n, 0, &taken);
-        hkti_store_relaxed(&semaphore->value, semaphore->value + n);
+        hkti_store_relaxed(&semaphore->value, value + n);
     }
     hkti_guard_release(&semaphore->guard);
     hkti_wake_all(&taken);

@@ -11,6 +11,10 @@
 #include "park/guard.h"
 #include "thread/thread.h"
 
+#ifdef HKT_SIM
+#include "os/sim/describe.h"
+#endif
+
 _Static_assert(sizeof(struct hkt_thread) <= HKTI_OS_LOCAL_SIZE / 2, "a record is local memory");
 
 uint32_t hkti_registry_guard;
@@ -74,10 +78,44 @@ static void ends(struct hkti_strand *self)
     self->thread = NULL;
 }
 
+#ifdef HKT_SIM
+/* A simulated process has a registry of its own; that of the real one is put aside meanwhile. */
+static struct {
+    struct hkti_node *next, *prev;
+    uint64_t last_ident;
+    size_t ours;
+} aside;
+
+static void simulation_begins(void)
+{
+    aside.next = hkti_registry.next;
+    aside.prev = hkti_registry.prev;
+    aside.last_ident = last_ident;
+    aside.ours = ours;
+    hkti_registry_guard = 0;
+    hkti_registry = (struct hkti_node){ 0 };
+    last_ident = 0;
+    ours = 0;
+}
+
+static void simulation_ends(void)
+{
+    hkti_registry_guard = 0;
+    hkti_registry.next = aside.next;
+    hkti_registry.prev = aside.prev;
+    last_ident = aside.last_ident;
+    ours = aside.ours;
+}
+#endif
+
 /* Before main, in the thread that will run it. */
 __attribute__((constructor)) static void begin(void)
 {
     hkti_strand_events = (struct hkti_strand_events){ .born = born, .ends = ends };
+#ifdef HKT_SIM
+    hkti_sim_begin = simulation_begins;
+    hkti_sim_end = simulation_ends;
+#endif
     main_thread.native_id = hkti_os_native_id();
     hkti_registry_add(&main_thread);
 }
