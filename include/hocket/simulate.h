@@ -29,18 +29,22 @@ typedef enum hkt_simulate_strategy {
 
 typedef struct hkt_simulate_options {
     hkt_simulate_strategy strategy;
-    uint64_t seed;        /* of the first schedule; the next has seed + 1 */
-    uint64_t schedules;   /* at most; 0: 10 000, and no limit for exhaustive search */
-    unsigned preemptions; /* exhaustive search: pre-emptions at most; 0: 2 */
-    unsigned depth;       /* PCT: the depth of bug looked for; 0: 3 */
-    uint64_t max_steps;   /* a schedule with more steps is a livelock; 0: 100 000 */
+    uint64_t seed;      /* of the first schedule; the next has seed + 1 */
+    uint64_t schedules; /* at most; 0: 10 000, and no limit for exhaustive search */
+    unsigned
+        preemptions;    /* exhaustive search: at most so many times is a thread pre-empted, a store
+                           * delayed, or a deadline early; 0: 2 */
+    unsigned depth;     /* PCT: the depth of bug looked for; 0: 3 */
+    uint64_t max_steps; /* a schedule with more steps is a livelock; 0: 100 000 */
+    bool calm;          /* time moves only when nobody can go on, or somebody spins: for tests of
+                           * durations. Otherwise deadlines race with everything else. */
     uint64_t reserved[4]; /* zero */
 } hkt_simulate_options;
 
 typedef struct hkt_simulate_result {
     uint64_t schedules;   /* run */
     uint64_t steps;       /* points of choice, in all */
-    uint64_t failed_seed; /* of the schedule that failed */
+    uint64_t failed_seed; /* of the schedule that failed; exhaustive search: its number, from 0 */
     bool complete;        /* exhaustive search: every schedule within the bound was run */
     uint64_t reserved[4];
 } hkt_simulate_result;
