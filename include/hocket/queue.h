@@ -26,7 +26,7 @@ typedef struct hkt_queue hkt_queue;
 #define HKT_UNBOUNDED SIZE_MAX
 
 typedef struct hkt_queue_options {
-    size_t maxsize;       /* items at the most; 0: HKT_QUEUE_MAXSIZE; HKT_UNBOUNDED: as memory allows */
+    size_t maxsize; /* items at the most; 0: HKT_QUEUE_MAXSIZE; HKT_UNBOUNDED: as memory allows */
     uint64_t reserved[3]; /* zero */
 } hkt_queue_options;
 

@@ -21,11 +21,11 @@ typedef struct hkt_thread_info {
     uint64_t ident;
     int native_id;
     bool daemon;
-    bool foreign;            /* not made by hocket */
+    bool foreign; /* not made by hocket */
     hkt_thread_state state;
-    const char *waits_for;   /* "lock", "queue: room", "sleep", ...; NULL when it does not wait */
-    const void *object;      /* what it waits for, as far as that has an address */
-    double since;            /* hkt_monotonic() when it began to wait */
+    const char *waits_for; /* "lock", "queue: room", "sleep", ...; NULL when it does not wait */
+    const void *object;    /* what it waits for, as far as that has an address */
+    double since;          /* hkt_monotonic() when it began to wait */
     char name[HKT_NAME_MAX];
     uint64_t reserved[3];
 } hkt_thread_info;

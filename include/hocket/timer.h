@@ -12,8 +12,8 @@ typedef struct hkt_timer hkt_timer;
 
 /* Calls function(arg) in a thread of its own `seconds` after this call. 0; -EINVAL for NaN; -ENOMEM
  * or -EAGAIN without memory or thread. (Timer, Timer.start) */
-HKT_API HKT_MUST_USE int hkt_timer_start(hkt_timer **timer, double seconds,
-                                         int (*function)(void *), void *arg);
+HKT_API HKT_MUST_USE int hkt_timer_start(hkt_timer **timer, double seconds, int (*function)(void *),
+                                         void *arg);
 
 /* Keeps the function from being called, if it has not begun; after that it does nothing.
  * (Timer.cancel) */

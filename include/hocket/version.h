@@ -9,7 +9,8 @@
 #define HKT_VERSION_MINOR 1
 #define HKT_VERSION_PATCH 0
 /* One number to compare: 0x00MMmmpp. */
-#define HKT_VERSION_NUMBER ((HKT_VERSION_MAJOR << 16) | (HKT_VERSION_MINOR << 8) | HKT_VERSION_PATCH)
+#define HKT_VERSION_NUMBER                                                                         \
+    ((HKT_VERSION_MAJOR << 16) | (HKT_VERSION_MINOR << 8) | HKT_VERSION_PATCH)
 
 HKT_BEGIN_DECLS
 

@@ -40,7 +40,7 @@ uint64_t hkti_sim_atomic(enum hkti_atomic_op op, void *p, size_t size, uint64_t 
 #define HKTI_SIM(op, p, a, b, order)                                                               \
     hkti_sim_atomic(op, (void *)(uintptr_t)(p), sizeof *(p), (uint64_t)(a), (uint64_t)(b), order)
 #define HKTI_SIM_VALUE(op, p, a, order)                                                            \
-    __extension__({ (__typeof__(*(p) + 0))(uintptr_t) HKTI_SIM(op, p, (uintptr_t)(a), 0, order); })
+    __extension__({ (__typeof__(*(p) + 0))(uintptr_t)HKTI_SIM(op, p, (uintptr_t)(a), 0, order); })
 #define HKTI_LOAD(p, order) HKTI_SIM_VALUE(HKTI_OP_LOAD, p, 0, order)
 #define HKTI_STORE(p, v, order) ((void)HKTI_SIM(HKTI_OP_STORE, p, (uintptr_t)(v), 0, order))
 #define HKTI_EXCHANGE(p, v, order) HKTI_SIM_VALUE(HKTI_OP_EXCHANGE, p, v, order)

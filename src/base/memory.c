@@ -44,7 +44,9 @@ size_t hkt_allocation_count(void)
 
 void *hkti_allocate(size_t size)
 {
+    int saved = errno;
     void *memory = allocator.allocate(allocator.context, size);
+    errno = saved;
     if (memory == NULL)
         return NULL;
     hkti_fetch_add_relaxed(&alive, 1);

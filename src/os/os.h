@@ -71,16 +71,14 @@ void hkti_os_set_name(const char *name);
 /* The name of another thread of this process, by its number. */
 void hkti_os_set_name_of(int native_id, const char *name);
 
-/* Are we the child of a raw fork that happened while threads of ours ran? Set `armed` while they
- * do. */
-bool hkti_os_forked(void);
-void hkti_os_fork_arm(bool armed);
+/* Calls in_child in the child of each raw fork from now on: 0 or -ENOMEM. */
+int hkti_os_at_fork(void (*in_child)(void));
 
 /* Whole pages for stacks: zero, readable and writable, the lowest page guarded: NULL if refused. */
 void *hkti_os_stack_map(size_t size);
 void hkti_os_stack_unmap(void *stack, size_t size);
 
-/* Catches signo from now on, calling `handler` with SA_RESTART; -EINVAL. */
+/* Catches signo from now on, calling `handler` with SA_RESTART; NULL: its default again. -EINVAL. */
 int hkti_os_signal(int signo, void (*handler)(int));
 
 #endif

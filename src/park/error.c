@@ -33,7 +33,7 @@ const char *hkt_strerror(int err)
         if (table[i].err == err)
             return table[i].words;
     struct hkti_strand *self = hkti_self();
-    const char *words = err < 0 ? strerrordesc_np(-err) : NULL;
+    const char *words = err < 0 && err > -4096 ? strerrordesc_np(-err) : NULL;
     snprintf(self->words, sizeof self->words, "%s (%d)", words ? words : "unknown error", err);
     return self->words;
 }

@@ -34,7 +34,7 @@ static int poll_sleep(struct hkti_strand *self, struct hkti_wait *wait, int64_t 
         return 0;
     struct hkti_fd_interest *fd = wait->fd;
     int err = hkti_os_poll(fd->fd, fd->events, &fd->revents, self->wake_fd - 1, deadline);
-    if (!hkti_cas_acq_rel(&self->word, HKTI_ASLEEP_POLL, HKTI_ARMED)) { /* pairs: waking */
+    if (!hkti_cas_acq_rel(&self->word, HKTI_ASLEEP_POLL, HKTI_ARMED)) {          /* pairs: waking */
         for (unsigned turns = 0; hkti_load_acquire(&self->word) == HKTI_WAKING;) /* pairs: waking */
             hkti_os_yield(turns++);
         hkti_os_wake_fd_clear(self->wake_fd - 1);

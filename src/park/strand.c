@@ -14,6 +14,7 @@
 #endif
 
 struct hkti_strand_events hkti_strand_events;
+uint32_t hkti_forked;
 
 void hkti_strand_forget(struct hkti_strand *self)
 {
@@ -27,7 +28,8 @@ void hkti_strand_forget(struct hkti_strand *self)
 
 static void at_exit(void *local)
 {
-    hkti_strand_forget(local);
+    if (((struct hkti_strand *)local)->registered)
+        hkti_strand_forget(local);
 }
 
 #ifdef HKT_SIM
@@ -43,7 +45,7 @@ void hkti_strand_register(struct hkti_strand *self)
     hkti_sim_describe = describe_local;
 #endif
     self->registered = 1;
-    self->spin = HKTI_SPIN_MAX;
+    self->spin = hkti_spin_max();
     self->native_id = hkti_os_native_id();
     /* Without memory for it the strand is not cleaned up at its end, which costs an fd at most. */
     (void)hkti_os_at_thread_exit(at_exit);

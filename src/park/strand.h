@@ -22,14 +22,14 @@
 
 /* The states of a strand's word. */
 enum {
-    HKTI_RUNNING,      /* waits for nothing */
-    HKTI_ARMED,        /* about to sleep: may be woken without a system call */
-    HKTI_ASLEEP_FUTEX, /* in a futex wait on the word */
-    HKTI_ASLEEP_POLL,  /* in ppoll, with wake_fd beside the fd it waits for */
+    HKTI_RUNNING,         /* waits for nothing */
+    HKTI_ARMED,           /* about to sleep: may be woken without a system call */
+    HKTI_ASLEEP_FUTEX,    /* in a futex wait on the word */
+    HKTI_ASLEEP_POLL,     /* in ppoll, with wake_fd beside the fd it waits for */
     HKTI_ASLEEP_SWITCHED, /* another strand runs on its thread: for coroutines */
-    HKTI_WAKING,       /* somebody is waking it out of ppoll and still needs wake_fd */
-    HKTI_NUDGED,       /* told to look at its scopes again; nobody has taken it out of its list */
-    HKTI_WOKEN,        /* taken out of its list by a waker: its wait is over */
+    HKTI_WAKING,          /* somebody is waking it out of ppoll and still needs wake_fd */
+    HKTI_NUDGED, /* told to look at its scopes again; nobody has taken it out of its list */
+    HKTI_WOKEN,  /* taken out of its list by a waker: its wait is over */
 };
 
 struct hkti_wait_list;
@@ -79,6 +79,10 @@ struct hkti_strand {
 _Static_assert(sizeof(struct hkti_strand) <= HKTI_OS_LOCAL_SIZE / 2, "a strand is local memory");
 
 void hkti_strand_register(struct hkti_strand *self);
+
+/* This is the child of a raw fork of a program in which hocket's threads ran: its copies of their locks
+ * may be held by threads that it does not have. It may not wait any more. */
+extern uint32_t hkti_forked;
 
 /* The calling strand. */
 static inline struct hkti_strand *hkti_self(void)

@@ -13,15 +13,16 @@ hkt_deadline hkt_after(double seconds)
 {
     if (seconds != seconds)
         hkti_misuse("hkt_after: the number of seconds is NaN");
-    return (hkt_deadline){ seconds <= 0 ? HKTI_PASSED : hkti_deadline_after(hkti_os_now(), seconds) };
+    return (hkt_deadline){ seconds <= 0 ? HKTI_PASSED
+                                        : hkti_deadline_after(hkti_os_now(), seconds) };
 }
 
 double hkt_remaining(hkt_deadline deadline)
 {
     if (deadline.ns == 0)
         return (double)INFINITY;
-    int64_t left = deadline.ns - hkti_os_now();
-    return left > 0 ? (double)left / 1e9 : 0;
+    int64_t now = hkti_os_now();
+    return deadline.ns > now ? (double)(deadline.ns - now) / 1e9 : 0;
 }
 
 bool hkt_deadline_passed(hkt_deadline deadline)

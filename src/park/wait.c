@@ -17,9 +17,10 @@
 
 void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait)
 {
-    if (hkti_os_forked())
-        hkti_misuse("%s: this is the child of a fork of a program whose threads ran: it may only exec",
-                    wait->what);
+    if (hkti_load_relaxed(&hkti_forked))
+        hkti_misuse(
+            "%s: this is the child of a fork of a program whose threads ran: it may only exec",
+            wait->what);
     hkti_store_relaxed(&self->since, wait->since ? wait->since : hkti_os_now());
     /* Also the store-load fence between arming and looking at the scopes. */
     hkti_exchange_seq_cst(&self->word, HKTI_ARMED); /* pairs: nudge */
@@ -36,11 +37,11 @@ void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait)
  * many misses it still tries in full now and then, since the times may have changed. */
 static void spin_while_armed(struct hkti_strand *self)
 {
-    unsigned budget = self->spin_misses % 32 == 31 ? HKTI_SPIN_MAX : self->spin;
-    budget = hkti_spin_limit(budget);
+    unsigned max = hkti_spin_max();
+    unsigned budget = self->spin_misses % 32 == 31 || self->spin > max ? max : self->spin;
     for (unsigned i = 0; i < budget; i++) {
         if (hkti_load_relaxed(&self->word) != HKTI_ARMED) {
-            self->spin += (HKTI_SPIN_MAX - self->spin + 3) / 4;
+            self->spin = budget + (max - budget + 3) / 4;
             self->spin_misses = 0;
             return;
         }
@@ -122,7 +123,7 @@ static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
 static void show(struct hkti_strand *self, const struct hkti_wait *wait)
 {
     hkti_store_relaxed(&self->object, wait->object);
-    hkti_store_relaxed(&self->timed, wait->deadline != 0);
+    hkti_store_relaxed(&self->timed, wait->deadline != 0 && wait->expired == NULL);
     hkti_store_relaxed(&self->what, wait->what);
 }
 

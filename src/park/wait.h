@@ -34,8 +34,8 @@ struct hkti_fd_interest {
 };
 
 struct hkti_wait {
-    const char *what;   /* a constant string, for those who look from outside */
-    const void *object; /* likewise */
+    const char *what;            /* a constant string, for those who look from outside */
+    const void *object;          /* likewise */
     struct hkti_wait_list *list; /* NULL: in no list, to be woken by nudge or deadline alone */
     uint32_t *guard;             /* of the list */
     int64_t deadline;            /* 0: never */

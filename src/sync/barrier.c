@@ -56,8 +56,7 @@ static void dismiss(struct hkti_barrier *barrier, bool broken)
 
 static void left_early(struct hkti_wait *wait)
 {
-    struct hkti_barrier *barrier =
-        HKTI_CONTAINER(wait->guard, struct hkti_barrier, guard);
+    struct hkti_barrier *barrier = HKTI_CONTAINER(wait->guard, struct hkti_barrier, guard);
     hkti_store_relaxed(&barrier->broken, 1);
 }
 
@@ -71,7 +70,8 @@ static int complete(struct hkti_barrier *barrier)
     hkti_guard_release(&barrier->guard);
     int err = barrier->action ? barrier->action(barrier->arg) : 0;
     if (err < 0) {
-        for (struct hkti_node *node = taken.head.next; node && node != &taken.head; node = node->next)
+        for (struct hkti_node *node = taken.head.next; node && node != &taken.head;
+             node = node->next)
             HKTI_CONTAINER(node, struct hkti_strand, node)->grant = EPIPE;
         hkt_barrier_abort((hkt_barrier *)barrier);
     }
@@ -87,7 +87,8 @@ static int wait_until(struct hkti_barrier *barrier, int64_t deadline)
         hkti_guard_release(&barrier->guard);
         return err < 0 ? err : -EPIPE;
     }
-    if (err < 0) { /* who comes cancelled cannot wait for the others: broken, as by one who gave up */
+    if (err <
+        0) { /* who comes cancelled cannot wait for the others: broken, as by one who gave up */
         dismiss(barrier, true);
         return err;
     }
@@ -101,7 +102,7 @@ static int wait_until(struct hkti_barrier *barrier, int64_t deadline)
                               .guard = &barrier->guard,
                               .deadline = deadline,
                               .left = left_early,
-                              .cancellable = true };
+                              .cancellable = deadline != HKTI_PASSED };
     hkti_self()->grant = 0;
     err = hkti_wait(&wait);
     if (err < 0) {

@@ -14,8 +14,8 @@ struct hkti_items {
     char *base;
     size_t item_size;
     size_t capacity; /* items that there is memory for; a power of two for the ring */
-    size_t count; /* atomic, since a queue's size is read at any time */
-    size_t head; /* of the ring: where the first item is */
+    size_t count;    /* atomic, since a queue's size is read at any time */
+    size_t head;     /* of the ring: where the first item is */
     enum hkti_items_order order;
     int (*compare)(const void *, const void *);
 };

@@ -151,8 +151,7 @@ void hkti_lock_adopt(struct hkti_lock *lock, struct hkti_strand *strand)
 {
     hkti_guard_acquire(&lock->guard);
     uint32_t word = hkti_load_relaxed(&lock->word);
-    while ((word & HKTI_LOCK_HELD) &&
-           !hkti_cas_relaxed(&lock->word, word, word | HKTI_LOCK_WAITED))
+    while ((word & HKTI_LOCK_HELD) && !hkti_cas_relaxed(&lock->word, word, word | HKTI_LOCK_WAITED))
         word = hkti_load_relaxed(&lock->word);
     bool held = word & HKTI_LOCK_HELD;
     strand->grant = 0;

@@ -25,8 +25,9 @@ struct __attribute__((may_alias)) hkti_lock {
 /* What hkt_rlock is. */
 struct __attribute__((may_alias)) hkti_rlock {
     hkt_lock lock;
-    struct hkti_strand *owner; /* by the owner, atomic; others read it only to see that it is not them */
-    uint64_t count;            /* by the owner */
+    struct hkti_strand
+        *owner;     /* by the owner, atomic; others read it only to see that it is not them */
+    uint64_t count; /* by the owner */
 };
 
 /* Waits for the lock on behalf of hkt_lock_acquire and the others. */

@@ -40,8 +40,7 @@ int hkt_rlock_acquire_until(hkt_rlock *public, hkt_deadline deadline)
 {
     struct hkti_rlock *lock = (struct hkti_rlock *)public;
     struct hkti_strand *self = hkti_self();
-    return again(lock, self) ? 0 :
-                               taken(lock, self, hkt_lock_acquire_until(&lock->lock, deadline));
+    return again(lock, self) ? 0 : taken(lock, self, hkt_lock_acquire_until(&lock->lock, deadline));
 }
 
 int hkt_rlock_acquire_nowait(hkt_rlock *public)

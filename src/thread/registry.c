@@ -3,8 +3,7 @@
  *
  * Every strand has a record from its birth on: that of a hocket thread was made before; that of main
  * is static, so that it is there before main's first call; that of a foreign thread lies in its own
- * local memory, after the strand. While hocket's own threads run, raw forks are watched for
- * (os/linux/process.c). */
+ * local memory, after the strand. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -19,12 +18,14 @@ _Static_assert(sizeof(struct hkt_thread) <= HKTI_OS_LOCAL_SIZE / 2, "a record is
 
 uint32_t hkti_registry_guard;
 struct hkti_node hkti_registry;
+size_t hkti_registry_departing;
 static uint64_t last_ident;
-static size_t ours; /* threads started by hocket and alive */
+static size_t ours; /* threads started by hocket, in the list or departing */
 
-static struct hkt_thread main_thread = {
-    .foreign = true, .state = HKTI_THREAD_STARTED, .name = "main"
-};
+static struct hkt_thread main_thread = { .foreign = true,
+                                         .state = HKTI_THREAD_STARTED,
+                                         .name = "main" };
+static struct hkt_thread *main_record = &main_thread;
 
 void hkti_registry_add(struct hkt_thread *thread)
 {
@@ -32,8 +33,7 @@ void hkti_registry_add(struct hkt_thread *thread)
     if (thread->ident == 0)
         thread->ident = ++last_ident;
     hkti_list_append(&hkti_registry, &thread->node);
-    if (!thread->foreign && ours++ == 0)
-        hkti_os_fork_arm(true);
+    ours += !thread->foreign;
     hkti_guard_release(&hkti_registry_guard);
 }
 
@@ -42,9 +42,25 @@ void hkti_registry_remove(struct hkt_thread *thread)
     hkti_guard_acquire(&hkti_registry_guard);
     hkti_list_remove(&thread->node);
     thread->strand = NULL;
-    if (!thread->foreign && --ours == 0)
-        hkti_os_fork_arm(false);
+    hkti_registry_departing += !thread->foreign;
     hkti_guard_release(&hkti_registry_guard);
+}
+
+void hkti_registry_gone(void)
+{
+    hkti_guard_acquire(&hkti_registry_guard);
+    hkti_registry_departing--;
+    ours--;
+    hkti_guard_release(&hkti_registry_guard);
+}
+
+size_t hkti_registry_ours(size_t *departing)
+{
+    hkti_guard_acquire(&hkti_registry_guard);
+    size_t count = ours;
+    *departing = hkti_registry_departing;
+    hkti_guard_release(&hkti_registry_guard);
+    return count;
 }
 
 static void born(struct hkti_strand *self)
@@ -62,7 +78,7 @@ static void born(struct hkti_strand *self)
     self->thread = thread;
     hkti_guard_acquire(&hkti_registry_guard);
     thread->strand = self;
-    hkti_store_release(&thread->native_id, self->native_id); /* pairs: native id */
+    hkti_store_release(&thread->native_id, self->native_id); /* pairs: native-id */
     hkti_guard_release(&hkti_registry_guard);
 }
 
@@ -72,7 +88,7 @@ static void ends(struct hkti_strand *self)
     struct hkt_thread *thread = self->thread;
     hkti_locals_end(self);
     if (thread == &main_thread)
-        thread->strand = NULL;
+        thread->strand = NULL; /* its record stays */
     else if (thread && thread->foreign)
         hkti_registry_remove(thread);
     self->thread = NULL;
@@ -94,6 +110,7 @@ static void simulation_begins(void)
     aside.ours = ours;
     hkti_registry_guard = 0;
     hkti_registry = (struct hkti_node){ 0 };
+    hkti_registry_departing = 0;
     last_ident = 0;
     ours = 0;
 }
@@ -104,9 +121,25 @@ static void simulation_ends(void)
     hkti_registry.next = aside.next;
     hkti_registry.prev = aside.prev;
     last_ident = aside.last_ident;
+    hkti_registry_departing = 0;
     ours = aside.ours;
 }
 #endif
+
+/* The child of a raw fork has one thread, which is its main one from now on. If hocket's threads ran, it
+ * may only exec; else the list begins anew, since the other records lay in stacks that are gone. */
+static void in_fork_child(void)
+{
+    struct hkti_strand *self = hkti_os_local();
+    if (ours > 0)
+        hkti_store_relaxed(&hkti_forked, 1);
+    hkti_registry_guard = 0;
+    hkti_registry = (struct hkti_node){ 0 };
+    main_record = self->registered ? self->thread : &main_thread;
+    main_record->native_id = self->native_id = hkti_os_native_id();
+    main_record->node = (struct hkti_node){ 0 };
+    hkti_list_append(&hkti_registry, &main_record->node);
+}
 
 /* Before main, in the thread that will run it. */
 __attribute__((constructor)) static void begin(void)
@@ -116,13 +149,14 @@ __attribute__((constructor)) static void begin(void)
     hkti_sim_begin = simulation_begins;
     hkti_sim_end = simulation_ends;
 #endif
+    (void)hkti_os_at_fork(in_fork_child);
     main_thread.native_id = hkti_os_native_id();
     hkti_registry_add(&main_thread);
 }
 
 hkt_thread *hkt_thread_main(void)
 {
-    return &main_thread;
+    return main_record;
 }
 
 hkt_thread *hkt_thread_current(void)

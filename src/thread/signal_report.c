@@ -14,10 +14,11 @@ static hkt_thread *thread;
 static hkt_scope scope;
 static hkt_event ready;
 static int fd = -1;
+static int signo;
 
-static void on_signal(int signo)
+static void on_signal(int number)
 {
-    (void)signo;
+    (void)number;
     hkti_os_wake_fd_set(fd);
 }
 
@@ -34,7 +35,7 @@ static int serve(void *arg)
     return 0;
 }
 
-static int start(int signo)
+static int start(int number)
 {
     hkt_thread_options options = { .name = "hocket-report", .daemon = HKT_DAEMON_YES };
     fd = hkti_os_wake_fd_open();
@@ -45,15 +46,15 @@ static int start(int signo)
         /* Short, and without a look at the caller's scope. */
         for (unsigned turns = 0; !hkt_event_is_set(&ready); turns++)
             hkti_os_yield(turns);
-        err = hkti_os_signal(signo, on_signal);
+        err = hkti_os_signal(number, on_signal);
     }
-    if (err < 0) {
-        (void)hkti_signal_report_stop();
-    }
+    signo = err == 0 ? number : 0;
+    if (err < 0)
+        hkti_signal_report_stop();
     return err;
 }
 
-int hkt_thread_report_on_signal(int signo)
+int hkt_thread_report_on_signal(int number)
 {
     static uint32_t starting;
     int err = -EALREADY;
@@ -62,7 +63,7 @@ int hkt_thread_report_on_signal(int signo)
     starting = starting || first;
     hkti_guard_release(&guard);
     if (first) {
-        err = start(signo);
+        err = start(number);
         hkti_guard_acquire(&guard);
         starting = 0;
         hkti_guard_release(&guard);
@@ -70,13 +71,17 @@ int hkt_thread_report_on_signal(int signo)
     return err;
 }
 
-int hkti_signal_report_stop(void)
+void hkti_signal_report_stop(void)
 {
+    if (signo)
+        (void)hkti_os_signal(signo, NULL); /* as at the start of the program */
+    signo = 0;
     if (thread) {
+        hkt_scope shield;
         hkt_scope_cancel(&scope);
-        int err = hkt_thread_join(thread);
-        if (err < 0)
-            return err;
+        hkt_scope_enter(&shield, &(hkt_scope_options){ .shield = true });
+        hkt_thread_join(thread);
+        hkt_scope_leave(&shield);
         hkt_thread_destroy(thread);
         thread = NULL;
         hkt_event_clear(&ready);
@@ -84,5 +89,4 @@ int hkti_signal_report_stop(void)
     if (fd >= 0)
         hkti_os_wake_fd_close(fd);
     fd = -1;
-    return 0;
 }

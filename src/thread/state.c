@@ -21,21 +21,20 @@ const char *hkt_thread_state_name(hkt_thread_state state)
 /* Under the registry's guard. */
 static void look(const struct hkt_thread *thread, hkt_thread_info *info)
 {
-    uint32_t state = hkti_load_acquire(&thread->state); /* pairs: thread end */
+    uint32_t state = hkti_load_acquire(&thread->state); /* pairs: thread-end */
     *info = (hkt_thread_info){ .ident = thread->ident,
                                .native_id = hkti_load_relaxed(&thread->native_id),
                                .daemon = thread->daemon,
                                .foreign = thread->foreign,
-                               .state = state == HKTI_THREAD_NEW   ? HKT_THREAD_NEW :
-                                        state == HKTI_THREAD_ENDED ? HKT_THREAD_TERMINATED :
-                                                                     HKT_THREAD_RUNNABLE };
+                               .state = state == HKTI_THREAD_NEW     ? HKT_THREAD_NEW
+                                        : state == HKTI_THREAD_ENDED ? HKT_THREAD_TERMINATED
+                                                                     : HKT_THREAD_RUNNABLE };
     memcpy(info->name, thread->name, sizeof info->name);
     const struct hkti_strand *strand = thread->strand;
     const char *what = strand ? hkti_load_relaxed(&strand->what) : NULL;
     if (what == NULL)
         return;
-    info->state =
-        hkti_load_relaxed(&strand->timed) ? HKT_THREAD_TIMED_WAITING : HKT_THREAD_BLOCKED;
+    info->state = hkti_load_relaxed(&strand->timed) ? HKT_THREAD_TIMED_WAITING : HKT_THREAD_BLOCKED;
     info->waits_for = what;
     info->object = hkti_load_relaxed(&strand->object);
     info->since = (double)hkti_load_relaxed(&strand->since) / 1e9;
@@ -101,7 +100,7 @@ void hkt_thread_report_all(void)
 
 bool hkt_thread_is_alive(const hkt_thread *thread)
 {
-    return hkti_load_acquire(&thread->state) == HKTI_THREAD_STARTED; /* pairs: thread end */
+    return hkti_load_acquire(&thread->state) == HKTI_THREAD_STARTED; /* pairs: thread-end */
 }
 
 const char *hkt_thread_name(const hkt_thread *thread)
@@ -129,7 +128,7 @@ uint64_t hkt_thread_ident(const hkt_thread *thread)
 int hkt_thread_native_id(const hkt_thread *thread)
 {
     int id;
-    /* Known as soon as the thread runs, which it does soon after its start. pairs: native id */
+    /* Known as soon as the thread runs, which it does soon after its start. pairs: native-id */
     for (unsigned turns = 0; (id = hkti_load_acquire(&thread->native_id)) == 0; turns++) {
         if (hkti_load_relaxed(&thread->state) == HKTI_THREAD_NEW)
             return 0;

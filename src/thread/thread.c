@@ -38,10 +38,10 @@ int hkt_thread_create(hkt_thread **thread, int (*function)(void *), void *arg,
         return -ENOMEM;
     made->function = function;
     made->arg = arg;
-    made->os.stack_size =
-        chosen.stack_size ? chosen.stack_size : hkti_load_relaxed(&default_stack_size);
-    made->daemon = chosen.daemon == HKT_DAEMON_INHERIT ? hkti_thread_self()->daemon :
-                                                         chosen.daemon == HKT_DAEMON_YES;
+    made->os.stack_size = chosen.stack_size ? chosen.stack_size
+                                            : hkti_load_relaxed(&default_stack_size);
+    made->daemon = chosen.daemon == HKT_DAEMON_INHERIT ? hkti_thread_self()->daemon
+                                                       : chosen.daemon == HKT_DAEMON_YES;
     hkti_init(&made->refs, 1);
     if (chosen.name)
         snprintf(made->name, sizeof made->name, "%s", chosen.name);
@@ -54,7 +54,7 @@ int hkt_thread_create(hkt_thread **thread, int (*function)(void *), void *arg,
 
 void hkti_thread_unref(struct hkt_thread *thread)
 {
-    if (hkti_fetch_add_acq_rel(&thread->refs, (uint32_t)-1) != 1) /* pairs: thread refs */
+    if (hkti_fetch_add_acq_rel(&thread->refs, (uint32_t)-1) != 1) /* pairs: thread-refs */
         return;
     if (hkti_load_relaxed(&thread->state) == HKTI_THREAD_ENDED &&
         !hkti_load_relaxed(&thread->joined))
@@ -73,44 +73,74 @@ static void failed(struct hkt_thread *thread)
         hkti_report_line("thread \"%s\" failed: %s", thread->name, thread->sentence);
 }
 
+static bool has_name(struct hkt_thread *thread, char name[HKT_NAME_MAX])
+{
+    hkti_guard_acquire(&hkti_registry_guard);
+    bool same = strcmp(name, thread->name) == 0;
+    memcpy(name, thread->name, HKT_NAME_MAX);
+    hkti_guard_release(&hkti_registry_guard);
+    return same;
+}
+
+/* Gives the kernel the thread's name; the last one, should it be changed meanwhile. */
+static void name_it(struct hkt_thread *thread)
+{
+    char name[HKT_NAME_MAX] = "";
+    while (!has_name(thread, name))
+        hkti_os_set_name(name);
+}
+
+/* The thread is seen to have ended, then is no more. It stays in the registry until it has nothing more to
+ * do with its record, so that hkt_join_all does not return before. */
+static void end(struct hkt_thread *thread, struct hkti_strand *self)
+{
+    hkti_locals_end(self);
+    hkti_guard_acquire(&hkti_registry_guard);
+    thread->strand = NULL;
+    hkti_guard_release(&hkti_registry_guard);
+    hkti_store_release(&thread->state, HKTI_THREAD_ENDED); /* pairs: thread-end */
+    hkt_event_set(&thread->ended);
+    hkti_registry_remove(thread);
+    hkti_thread_unref(thread);
+    hkti_registry_gone();
+    self->thread = NULL;
+    hkti_strand_forget(self); /* destructors of the user may make a new one of it */
+}
+
 static void run(void *arg)
 {
     struct hkt_thread *thread = arg;
     ((struct hkti_strand *)hkti_os_local())->thread = thread;
     struct hkti_strand *self = hkti_self();
-    char name[HKT_NAME_MAX];
-    hkti_guard_acquire(&hkti_registry_guard);
-    memcpy(name, thread->name, sizeof name);
-    hkti_guard_release(&hkti_registry_guard);
-    hkti_os_set_name(name);
+    name_it(thread);
     thread->result = thread->function(thread->arg);
     if (self->scope)
         hkti_misuse("thread \"%s\" returned without leaving scope %p", thread->name,
                     (void *)self->scope);
     if (thread->result < 0)
         failed(thread);
-    hkti_locals_end(self);
-    hkti_registry_remove(thread);
-    self->thread = NULL;
-    hkti_store_release(&thread->state, HKTI_THREAD_ENDED); /* pairs: thread end */
-    hkt_event_set(&thread->ended);
-    hkti_thread_unref(thread);
+    end(thread, self);
 }
 
 int hkt_thread_start(hkt_thread *thread)
 {
     if (thread->foreign || !hkti_cas_acquire(&thread->state, HKTI_THREAD_NEW, HKTI_THREAD_STARTED))
-        return -EALREADY; /* pairs: thread start */
-    if (hkti_os_forked())
-        hkti_misuse("hkt_thread_start: this is the child of a fork of a program whose threads ran: it "
-                    "may only exec");
+        return -EALREADY; /* pairs: thread-start */
+    if (hkti_load_relaxed(&hkti_forked))
+        hkti_misuse(
+            "hkt_thread_start: this is the child of a fork of a program whose threads ran: it "
+            "may only exec");
     hkti_fetch_add_relaxed(&thread->refs, 1);
     hkti_registry_add(thread);
     int err = hkti_os_thread_start(&thread->os, run, thread);
     if (err < 0) {
+        hkti_store_release(&thread->state, HKTI_THREAD_NEW); /* pairs: thread-start */
         hkti_registry_remove(thread);
+        thread->ident = 0;
+        hkt_event_set(&thread->ended); /* for a hkt_join_all that has seen it */
+        hkt_event_clear(&thread->ended);
         hkti_fetch_add_relaxed(&thread->refs, (uint32_t)-1);
-        hkti_store_release(&thread->state, HKTI_THREAD_NEW); /* pairs: thread start */
+        hkti_registry_gone();
     }
     return err;
 }
@@ -137,6 +167,8 @@ int hkt_thread_join_until(hkt_thread *thread, hkt_deadline deadline)
     if (thread == hkti_thread_self())
         return -EDEADLK;
     int err = hkt_event_wait_until(&thread->ended, deadline);
+    if (err == 0 && hkti_load_acquire(&thread->state) != HKTI_THREAD_ENDED) /* pairs: thread-end */
+        return -EINVAL; /* its start failed meanwhile */
     if (err == 0 && hkti_cas_relaxed(&thread->joined, 0, 1))
         hkti_os_thread_join(&thread->os);
     return err;
@@ -157,8 +189,9 @@ void hkt_thread_destroy(hkt_thread *thread)
     hkti_thread_unref(thread);
 }
 
-/* A thread that holds up hkt_join_all, with a reference; NULL if there is none. */
-static struct hkt_thread *somebody(void)
+/* A thread that holds up hkt_join_all, with a reference; NULL if there is none. *departing: some are
+ * just going. */
+static struct hkt_thread *somebody(bool *departing)
 {
     struct hkt_thread *found = NULL;
     struct hkt_thread *self = hkti_thread_self();
@@ -166,9 +199,14 @@ static struct hkt_thread *somebody(void)
     for (struct hkti_node *node = hkti_registry.next; !found && node != &hkti_registry;
          node = node->next) {
         struct hkt_thread *thread = HKTI_CONTAINER(node, struct hkt_thread, node);
-        if (!thread->daemon && !thread->foreign && thread != self)
+        if (thread->foreign || thread->daemon || thread == self)
+            continue;
+        if (hkti_load_relaxed(&thread->state) == HKTI_THREAD_STARTED)
             found = thread;
+        else
+            *departing = true;
     }
+    *departing = *departing || hkti_registry_departing;
     if (found)
         hkti_fetch_add_relaxed(&found->refs, 1);
     hkti_guard_release(&hkti_registry_guard);
@@ -177,13 +215,20 @@ static struct hkt_thread *somebody(void)
 
 int hkt_join_all_until(hkt_deadline deadline)
 {
-    struct hkt_thread *thread;
-    int err = 0;
-    while (err == 0 && (thread = somebody()) != NULL) {
-        err = hkt_thread_join_until(thread, deadline);
+    for (unsigned turns = 0;; turns++) {
+        bool departing = false;
+        struct hkt_thread *thread = somebody(&departing);
+        if (thread == NULL && !departing)
+            return 0;
+        if (thread == NULL) {
+            hkti_os_yield(turns);
+            continue;
+        }
+        int err = hkt_thread_join_until(thread, deadline);
         hkti_thread_unref(thread);
+        if (err < 0 && err != -EINVAL)
+            return err;
     }
-    return err;
 }
 
 int hkt_join_all(void)
@@ -193,7 +238,7 @@ int hkt_join_all(void)
 
 int hkt_thread_result(const hkt_thread *thread, int *result)
 {
-    if (hkti_load_acquire(&thread->state) != HKTI_THREAD_ENDED) /* pairs: thread end */
+    if (hkti_load_acquire(&thread->state) != HKTI_THREAD_ENDED) /* pairs: thread-end */
         return -EBUSY;
     *result = thread->result;
     return 0;
@@ -201,7 +246,7 @@ int hkt_thread_result(const hkt_thread *thread, int *result)
 
 const char *hkt_thread_sentence(const hkt_thread *thread)
 {
-    /* pairs: thread end */
+    /* pairs: thread-end */
     return hkti_load_acquire(&thread->state) == HKTI_THREAD_ENDED ? thread->sentence : "";
 }
 

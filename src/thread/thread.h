@@ -49,9 +49,15 @@ static inline struct hkt_thread *hkti_thread_self(void)
 extern uint32_t hkti_registry_guard;
 extern struct hkti_node hkti_registry;
 
-/* In and out; `ident` is given at entry. */
+/* In and out; `ident` is given at entry. A thread of hocket that was taken out is departing until it has
+ * said that it is gone: it still has its record. */
 void hkti_registry_add(struct hkt_thread *thread);
 void hkti_registry_remove(struct hkt_thread *thread);
+void hkti_registry_gone(void);
+extern size_t hkti_registry_departing;
+
+/* How many threads of hocket are alive or departing, and how many of them departing. */
+size_t hkti_registry_ours(size_t *departing);
 
 void hkti_thread_unref(struct hkt_thread *thread);
 
@@ -61,7 +67,7 @@ void hkti_thread_keep_name(struct hkt_thread *thread, const char *name);
 /* The destructors of the calling strand's thread-local values, and the memory for them. */
 void hkti_locals_end(struct hkti_strand *self);
 
-/* The thread that reports on a signal ends; 0 or an error of join. */
-int hkti_signal_report_stop(void);
+/* The thread that reports on a signal ends, if there is one. */
+void hkti_signal_report_stop(void);
 
 #endif

@@ -22,18 +22,19 @@ struct hkt_timer {
 
 static void unref(struct hkt_timer *timer)
 {
-    if (hkti_fetch_add_acq_rel(&timer->refs, (uint32_t)-1) == 1) /* pairs: timer refs */
+    if (hkti_fetch_add_acq_rel(&timer->refs, (uint32_t)-1) == 1) /* pairs: timer-refs */
         hkti_release(timer, sizeof *timer);
 }
 
 static int wait_and_call(void *arg)
 {
     struct hkt_timer *timer = arg;
-    int err = hkt_event_wait_until(&timer->cancelled, timer->deadline);
-    if (err == -ETIMEDOUT && hkti_cas_relaxed(&timer->state, WAITING, CALLED))
+    int err = 0;
+    if (hkt_event_wait_until(&timer->cancelled, timer->deadline) == -ETIMEDOUT &&
+        hkti_cas_relaxed(&timer->state, WAITING, CALLED))
         err = timer->function(timer->arg);
     unref(timer);
-    return err < 0 && err != -ETIMEDOUT ? err : 0;
+    return err;
 }
 
 int hkt_timer_start(hkt_timer **timer, double seconds, int (*function)(void *), void *arg)

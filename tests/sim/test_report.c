@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lab.h"
+#include "os/sim/describe.h"
 
 static uint32_t word;
 static int count;
@@ -53,6 +54,26 @@ TEST(a_deadlock_is_reported_and_another_simulation_can_follow)
     CHECK_EQ(hkt_simulate(5, nothing, NULL), 0);
 }
 
+static int crowd(void *arg)
+{
+    static struct hkti_os_thread threads[30];
+    (void)arg;
+    hkti_init(&word, 0);
+    for (int i = 0; i < 30; i++)
+        CHECK_EQ(hkti_os_thread_start(&threads[i], sleep_for_ever, NULL), 0);
+    hkti_os_thread_join(&threads[0]);
+    return 0;
+}
+
+TEST(a_report_of_many_threads_is_short)
+{
+    keep_reports();
+    CHECK_EQ(hkt_simulate(5, crowd, NULL), -EDEADLK);
+    CHECK(strstr(report.text, "thread 20 waits"));
+    CHECK(!strstr(report.text, "thread 21 waits"));
+    CHECK(strstr(report.text, "  and 11 more"));
+}
+
 static void spin_for_ever(void *arg)
 {
     (void)arg;
@@ -81,7 +102,7 @@ TEST(a_livelock_is_reported)
 static int fail(void *arg)
 {
     (void)arg;
-    return hkt_simulate_seed() >= 20 ? -EIO : 0;
+    return hkt_simulate_seed() >= 20 ? hkt_fail(-EIO, "too high: %d", 20) : 0;
 }
 
 TEST(a_function_that_fails_is_reported_with_its_seed)
@@ -89,10 +110,11 @@ TEST(a_function_that_fails_is_reported_with_its_seed)
     hkt_simulate_options options = { .seed = 3 };
     hkt_simulate_result result;
     keep_reports();
+    hkti_sim_sentence = hkt_sentence;
     CHECK_EQ(hkt_simulate_many(&options, fail, NULL, &result), -EIO);
     CHECK_EQ(result.failed_seed, 20);
     CHECK_EQ(result.schedules, 18);
-    CHECK(strstr(report.text, "simulation: the program failed with -5 (seed 20, "));
+    CHECK(strstr(report.text, "simulation: the program failed with -5: too high: 20 (seed 20, "));
 }
 
 /* A schedule that failed among many fails alone, at the same step. */

@@ -60,6 +60,8 @@ int hkti_os_at_thread_exit(void (*function)(void *local))
 static void *run(void *arg)
 {
     struct hkti_os_thread *thread = arg;
+    thread->handle = (uintptr_t)
+        pthread_self(); /* here: it may be joined before its creator goes on */
     thread->function(thread->arg);
     return NULL;
 }
@@ -72,6 +74,7 @@ int hkti_os_thread_start(struct hkti_os_thread *thread, void (*function)(void *)
 #endif
     pthread_attr_t attributes;
     pthread_t handle;
+    int saved = errno;
     if (pthread_attr_init(&attributes))
         return -ENOMEM;
     thread->function = function;
@@ -80,8 +83,7 @@ int hkti_os_thread_start(struct hkti_os_thread *thread, void (*function)(void *)
     if (err == 0)
         err = pthread_create(&handle, &attributes, run, thread);
     pthread_attr_destroy(&attributes);
-    if (err == 0)
-        thread->handle = (uintptr_t)handle;
+    errno = saved;
     return -err;
 }
 

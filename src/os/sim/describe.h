@@ -8,6 +8,9 @@
 /* Says in words what the strand with this local memory waits for. Called when nobody runs. */
 extern void (*hkti_sim_describe)(void *local, char *text, size_t size);
 
+/* The sentence that the calling strand left beside this error. */
+extern const char *(*hkti_sim_sentence)(int err);
+
 /* Called before and after each schedule, outside it, also after one that failed and whose strands
  * were dropped: for process-wide state (lists of threads) that a schedule must find as if its
  * process had just begun, and must not leave behind. */

@@ -18,6 +18,7 @@
 
 #define WORDS 160
 #define PAGE 4096
+#define STRANDS_TOLD 20
 
 /* The schedule in words: how to have it again. */
 static const char *schedule_words(char words[WORDS])
@@ -52,15 +53,19 @@ static void strand_words(struct hkti_sim_strand *strand, char words[WORDS])
         snprintf(words, WORDS, "waits for fd %d%s", strand->fd, timed);
 }
 
-static void report_strands(struct hkti_sim_strand **strands, uint32_t count)
+static void report_strands(void)
 {
     char words[WORDS];
-    for (uint32_t number = 0; number <= hkti_sim.last_number; number++)
-        for (uint32_t i = 0; i < count; i++)
-            if (strands[i]->number == number) {
-                strand_words(strands[i], words);
-                hkti_report_line("  thread %u %s", number, words);
-            }
+    uint32_t alive = 0;
+    for (uint32_t i = 0; i < hkti_sim.slots_used; i++) {
+        struct hkti_sim_strand *strand = hkti_sim.slots[i];
+        if (strand->state == HKTI_SIM_FREE || ++alive > STRANDS_TOLD)
+            continue;
+        strand_words(strand, words);
+        hkti_report_line("  thread %u %s", strand->number, words);
+    }
+    if (alive > STRANDS_TOLD)
+        hkti_report_line("  and %u more", alive - STRANDS_TOLD);
 }
 
 void hkti_sim_report(int err)
@@ -76,9 +81,9 @@ void hkti_sim_report(int err)
                          "same choices (%s)",
                          words);
     else
-        hkti_report_line("simulation: the program failed with %d (%s)", err, words);
-    report_strands(hkti_sim.waiting, hkti_sim.waiting_count);
-    report_strands(hkti_sim.runnable, hkti_sim.runnable_count);
+        hkti_report_line("simulation: the program failed with %d%s%s (%s)", err,
+                         hkti_sim.sentence[0] ? ": " : "", hkti_sim.sentence, words);
+    report_strands();
 }
 
 /* The trace. */

@@ -122,6 +122,7 @@ struct hkti_sim {
     int result;  /* of the function */
     int verdict; /* 0, -EDEADLK, -ELOOP, -EINVAL */
     uint32_t last_number;
+    char sentence[120]; /* that the function left when it failed */
 
     /* strands; the stacks of slots stay for the next schedule */
     uint32_t slots_made; /* with a stack */

@@ -7,6 +7,7 @@
 #include <hocket/simulate.h>
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/atomic.h"
 #include "base/report.h"
@@ -22,6 +23,7 @@
 #define FIRST_NOW INT64_C(1000000007)
 
 void (*hkti_sim_describe)(void *local, char *text, size_t size);
+const char *(*hkti_sim_sentence)(int err);
 void (*hkti_sim_begin)(void);
 void (*hkti_sim_end)(void);
 
@@ -30,7 +32,10 @@ static uint32_t busy;
 static void first_strand(void *arg)
 {
     (void)arg;
-    hkti_sim.result = hkti_sim.function(hkti_sim.arg);
+    int result = hkti_sim.function(hkti_sim.arg);
+    hkti_sim.result = result;
+    if (result < 0 && hkti_sim_sentence)
+        snprintf(hkti_sim.sentence, sizeof hkti_sim.sentence, "%s", hkti_sim_sentence(result));
 }
 
 static const struct hkti_sim_strategy *strategy_of(hkt_simulate_strategy strategy, uint64_t seed)
@@ -54,6 +59,7 @@ static void prepare(uint64_t seed)
     hkti_sim.random = hkti_sim_mix(seed);
     hkti_sim.steps = hkti_sim.streak = hkti_sim.idle = 0;
     hkti_sim.hash = 0;
+    hkti_sim.sentence[0] = '\0';
     hkti_sim.now = FIRST_NOW;
     hkti_sim.earliest = HKTI_SIM_NEVER;
     hkti_sim.result = hkti_sim.verdict = 0;
