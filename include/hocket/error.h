@@ -20,6 +20,7 @@
 #ifndef HOCKET_ERROR_H
 #define HOCKET_ERROR_H
 
+#include <errno.h>
 #include <hocket/export.h>
 
 HKT_BEGIN_DECLS
@@ -47,7 +48,7 @@ HKT_API const char *hkt_strerror(int err);
  * err >= 0. */
 HKT_API int hkt_report(int err);
 
-/* Where reports go: failed threads nobody asked about, a giant lock that is never given back,
+/* Where reports go: threads that failed, a giant lock that is never given back,
  * misuse before the abort. `sink` gets one line without its newline, is called by whichever thread
  * has something to say, perhaps by several at once, and must not call hocket. NULL, and at the
  * start: standard error. Set it before other threads run. */

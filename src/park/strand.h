@@ -3,7 +3,9 @@
  * record that every wait list is made of: a strand waits in one place at a time.
  *
  * Who may touch what:
- *   node, list      under the guard of the list it is in, or goes into
+ *   node            under the guard of the list it is in, or goes into
+ *   list            which list it would take itself out of: set by the strand, NULL by who takes it out,
+ *                   under that list's guard; atomic, since it is set to NULL again on its way elsewhere
  *   grant, item     by the strand before it is in a list, then by the waker that took it out, until
  *                   the wake; then by the strand again
  *   word            by everyone, atomically: the protocol of park/README.md

@@ -57,10 +57,10 @@ static bool leave_list(struct hkti_strand *self, struct hkti_wait *wait)
     if (wait->list == NULL)
         return true;
     hkti_guard_acquire(wait->guard);
-    bool still_in = self->list == wait->list;
+    bool still_in = hkti_load_relaxed(&self->list) == wait->list;
     if (still_in) {
         hkti_list_remove(&self->node);
-        self->list = NULL;
+        hkti_store_relaxed(&self->list, (struct hkti_wait_list *)0);
         if (wait->left)
             wait->left(wait);
     }

@@ -68,7 +68,7 @@ static inline struct hkti_strand *hkti_wait_list_pop(struct hkti_wait_list *list
     if (node == NULL)
         return NULL;
     struct hkti_strand *strand = HKTI_CONTAINER(node, struct hkti_strand, node);
-    strand->list = NULL;
+    hkti_store_relaxed(&strand->list, (struct hkti_wait_list *)0);
     return strand;
 }
 

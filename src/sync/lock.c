@@ -156,7 +156,6 @@ void hkti_lock_adopt(struct hkti_lock *lock, struct hkti_strand *strand)
     bool held = word & HKTI_LOCK_HELD;
     strand->grant = 0;
     if (held) {
-        strand->list = &lock->waiters;
         hkti_list_append(&lock->waiters.head, &strand->node);
     }
     hkti_guard_release(&lock->guard);

@@ -130,10 +130,13 @@ int hkt_thread_start(hkt_thread *thread)
         hkti_misuse(
             "hkt_thread_start: this is the child of a fork of a program whose threads ran: it "
             "may only exec");
+    hkti_exit_watch();
     hkti_fetch_add_relaxed(&thread->refs, 1);
     hkti_registry_add(thread);
     int err = hkti_os_thread_start(&thread->os, run, thread);
     if (err < 0) {
+        hkt_fail(err, "the system gives no thread for \"%s\": look at ulimit -u, -v, and pids.max",
+                 thread->name);
         hkti_store_release(&thread->state, HKTI_THREAD_NEW); /* pairs: thread-start */
         hkti_registry_remove(thread);
         thread->ident = 0;
@@ -152,16 +155,21 @@ int hkt_thread_spawn(hkt_thread **thread, int (*function)(void *), void *arg,
     int err = hkt_thread_create(&made, function, arg, options);
     if (err < 0)
         return err;
+    hkt_thread *before = thread ? *thread : NULL;
+    if (thread)
+        *thread = made; /* before the start: the thread may read it */
     err = hkt_thread_start(made);
+    if (err < 0 && thread)
+        *thread = before;
     if (err < 0 || thread == NULL)
         hkt_thread_destroy(made);
-    else
-        *thread = made;
     return err;
 }
 
 int hkt_thread_join_until(hkt_thread *thread, hkt_deadline deadline)
 {
+    if (thread == NULL)
+        return 0;
     if (thread->foreign || hkti_load_relaxed(&thread->state) == HKTI_THREAD_NEW)
         return -EINVAL;
     if (thread == hkti_thread_self())

@@ -67,6 +67,9 @@ void hkti_thread_keep_name(struct hkt_thread *thread, const char *name);
 /* The destructors of the calling strand's thread-local values, and the memory for them. */
 void hkti_locals_end(struct hkti_strand *self);
 
+/* From now on the end of the process waits a little for threads that run. */
+void hkti_exit_watch(void);
+
 /* The thread that reports on a signal ends, if there is one. */
 void hkti_signal_report_stop(void);
 

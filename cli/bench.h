@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The two halves of `hocket bench`, as they are filled by bench.c and shown by table.c and
+ * bench_json.c. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "downloads.h"
+#include "file_list.h"
+#include "measure.h"
+#include "options.h"
+
+struct bench {
+    struct bench_options options;
+
+    struct file_list files;
+    uint64_t bytes; /* of all files that can be read */
+    struct work hashing;
+    struct measures hashed; /* no ways: there was nothing to hash, or SHA-256 is off */
+
+    struct download each[DOWNLOADS];
+    struct work downloads;
+    struct measures downloaded;
+};
+
+/* bench_json.c: the whole of it as one JSON object. */
+void bench_print_json(const struct bench *bench);
+
+/* sums.c: hashes the files below the directory and prints what sha256sum prints. An exit code. */
+int bench_print_sums(struct bench *bench);
+
+/* bench.c: lists the files below the directory. 0, or an exit code, and it has been said why. */
+int bench_list_files(struct bench *bench);
+
+#endif
