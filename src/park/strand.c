@@ -43,6 +43,7 @@ void hkti_strand_register(struct hkti_strand *self)
 {
 #ifdef HKT_SIM
     hkti_sim_describe = describe_local;
+    hkti_sim_sentence = hkt_sentence;
 #endif
     self->registered = 1;
     self->spin = hkti_spin_max();

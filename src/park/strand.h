@@ -70,6 +70,9 @@ struct hkti_strand {
     const void *object;
     int64_t since;
 
+    struct hkti_node checked; /* of sync/checked.c, in the checked build alone, as the next two */
+    void *waits_for;
+    uint64_t locks_held;
     void *thread; /* of the layer thread: its record of this thread */
     void *locals; /* likewise: its thread-local values */
     size_t local_count;

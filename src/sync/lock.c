@@ -29,6 +29,7 @@
 #include "base/report.h"
 #include "base/seconds.h"
 #include "park/scope.h"
+#include "sync/checked.h"
 
 #define FAIR_AFTER (HKTI_MILLISECOND / 2)
 
@@ -105,12 +106,12 @@ int hkti_lock_contend(struct hkti_lock *lock, int64_t deadline, bool cancellable
 
 void hkti_lock_resume(struct hkti_lock *lock, struct hkti_strand *self)
 {
-    if (self->grant == HKTI_LOCK_HELD)
-        return;
     struct hkti_wait wait = {
         .what = "lock", .object = lock, .list = &lock->waiters, .guard = &lock->guard
     };
-    queue_and_take(lock, self, &wait, (uint32_t)self->grant);
+    if (self->grant != HKTI_LOCK_HELD)
+        queue_and_take(lock, self, &wait, (uint32_t)self->grant);
+    hkti_checked_taken(lock);
 }
 
 /* Frees the lock and wakes the first in the list, or hands it over. */
@@ -166,29 +167,39 @@ void hkti_lock_adopt(struct hkti_lock *lock, struct hkti_strand *strand)
 void hkt_lock_acquire(hkt_lock *public)
 {
     struct hkti_lock *lock = (struct hkti_lock *)public;
-    if (!hkti_lock_try(lock))
+    if (!hkti_lock_try(lock)) {
+        hkti_checked_waits(lock);
         hkti_lock_contend(lock, 0, false);
+    }
+    hkti_checked_taken(lock);
 }
 
 int hkt_lock_acquire_until(hkt_lock *public, hkt_deadline deadline)
 {
     struct hkti_lock *lock = (struct hkti_lock *)public;
     int err = hkti_cancelled(deadline.ns);
-    if (err < 0 || take(lock, 0))
+    if (err < 0)
         return err;
-    if (deadline.ns == HKTI_PASSED)
-        return -ETIMEDOUT;
-    return hkti_lock_contend(lock, deadline.ns, true);
+    if (!take(lock, 0))
+        err = deadline.ns == HKTI_PASSED ? -ETIMEDOUT : hkti_lock_contend(lock, deadline.ns, true);
+    if (err == 0)
+        hkti_checked_taken(lock);
+    return err;
 }
 
 int hkt_lock_acquire_nowait(hkt_lock *public)
 {
-    return take((struct hkti_lock *)public, 0) ? 0 : -EAGAIN;
+    struct hkti_lock *lock = (struct hkti_lock *)public;
+    if (!take(lock, 0))
+        return -EAGAIN;
+    hkti_checked_taken(lock);
+    return 0;
 }
 
 void hkt_lock_release(hkt_lock *public)
 {
     struct hkti_lock *lock = (struct hkti_lock *)public;
+    hkti_checked_released(lock);
     if (!hkti_cas_release(&lock->word, HKTI_LOCK_HELD, 0)) /* pairs: lock */
         release_contended(lock);
 }

@@ -19,7 +19,7 @@ struct __attribute__((may_alias)) hkti_lock {
     uint32_t word;
     uint32_t guard; /* of the list */
     struct hkti_wait_list waiters;
-    uint64_t reserved;
+    struct hkti_strand *holder; /* in the checked build alone */
 };
 
 /* What hkt_rlock is. */

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/report.h"
 #include "park/guard.h"
+#include "sync/checked.h"
 #include "thread/thread.h"
 
 #ifdef HKT_SIM
@@ -87,6 +89,10 @@ static void ends(struct hkti_strand *self)
 {
     struct hkt_thread *thread = self->thread;
     hkti_locals_end(self);
+    uint64_t held = hkti_checked_ends(self);
+    if (held)
+        hkti_report_line("thread %d ends with %llu locks in its hand", self->native_id,
+                         (unsigned long long)held);
     if (thread == &main_thread)
         thread->strand = NULL; /* its record stays */
     else if (thread && thread->foreign)
