@@ -19,7 +19,7 @@ typedef enum hkt_thread_state {
 
 typedef struct hkt_thread_info {
     uint64_t ident;
-    int native_id;
+    int native_id; /* from hkt_thread_enumerate, 0 while it has not begun */
     bool daemon;
     bool foreign; /* not made by hocket */
     hkt_thread_state state;
@@ -33,7 +33,7 @@ typedef struct hkt_thread_info {
 /* The state in words: "new", "runnable", "blocked", "timed waiting", "terminated". */
 HKT_API const char *hkt_thread_state_name(hkt_thread_state state);
 
-/* What the thread does now. Never waits. */
+/* What the thread does now. Never waits, but for a thread that was just started to begin. */
 HKT_API void hkt_thread_get_info(const hkt_thread *thread, hkt_thread_info *info);
 HKT_API hkt_thread_state hkt_thread_get_state(const hkt_thread *thread);
 

@@ -2,7 +2,6 @@
 /* Items in memory; see items.h. The heap is binary, with the least item first. */
 #include "sync/items.h"
 
-#include "base/atomic.h"
 #include "base/memory.h"
 
 static char *at(const struct hkti_items *items, size_t index)
@@ -25,10 +24,9 @@ static void sift_up(struct hkti_items *items, size_t hole, const void *item)
     hkti_item_copy(at(items, hole), item, items->item_size);
 }
 
-/* Finds the place for the last item downwards from a hole at the root, and fills it. */
-static void sift_down(struct hkti_items *items)
+/* Finds the place for the last item, that at `count`, downwards from a hole at the root, and fills it. */
+static void sift_down(struct hkti_items *items, size_t count)
 {
-    size_t count = hkti_load_relaxed(&items->count);
     const char *last = at(items, count);
     size_t hole = 0;
     for (size_t child = 1; child < count; child = 2 * hole + 1) {
@@ -43,32 +41,19 @@ static void sift_down(struct hkti_items *items)
         hkti_item_copy(at(items, hole), last, items->item_size);
 }
 
-void hkti_items_push(struct hkti_items *items, const void *item)
+void hkti_items_push_other(struct hkti_items *items, const void *item, size_t count)
 {
-    size_t index = hkti_load_relaxed(&items->count);
-    hkti_store_relaxed(&items->count, index + 1);
-    if (items->order == HKTI_FIFO)
-        index = (items->head + index) & (items->capacity - 1);
     if (items->order == HKTI_PRIORITY)
-        sift_up(items, index, item);
+        sift_up(items, count, item);
     else
-        hkti_item_copy(at(items, index), item, items->item_size);
+        hkti_item_copy(at(items, count), item, items->item_size);
 }
 
-void hkti_items_pop(struct hkti_items *items, void *item)
+void hkti_items_pop_other(struct hkti_items *items, void *item, size_t count)
 {
-    size_t index = 0;
-    size_t left = hkti_load_relaxed(&items->count) - 1;
-    hkti_store_relaxed(&items->count, left);
-    if (items->order == HKTI_FIFO) {
-        index = items->head;
-        items->head = (index + 1) & (items->capacity - 1);
-    } else if (items->order == HKTI_LIFO) {
-        index = left;
-    }
-    hkti_item_copy(item, at(items, index), items->item_size);
+    hkti_item_copy(item, at(items, items->order == HKTI_LIFO ? count : 0), items->item_size);
     if (items->order == HKTI_PRIORITY)
-        sift_down(items);
+        sift_down(items, count);
 }
 
 char *hkti_items_allocate(const struct hkti_items *items, size_t *capacity)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/atomic.h"
+
 enum hkti_items_order { HKTI_FIFO, HKTI_LIFO, HKTI_PRIORITY };
 
 struct hkti_items {
@@ -29,9 +31,34 @@ static inline void hkti_item_copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
-/* Puts an item in, for which there is memory; takes out the one whose turn it is. */
-void hkti_items_push(struct hkti_items *items, const void *item);
-void hkti_items_pop(struct hkti_items *items, void *item);
+/* What the next two do for a stack or a heap, where there were `count` items before, or are after. */
+void hkti_items_push_other(struct hkti_items *items, const void *item, size_t count);
+void hkti_items_pop_other(struct hkti_items *items, void *item, size_t count);
+
+/* Puts an item in, for which there is memory. */
+static inline void hkti_items_push(struct hkti_items *items, const void *item)
+{
+    size_t count = hkti_load_relaxed(&items->count);
+    size_t index = (items->head + count) & (items->capacity - 1);
+    hkti_store_relaxed(&items->count, count + 1);
+    if (__builtin_expect(items->order == HKTI_FIFO, 1))
+        hkti_item_copy(items->base + index * items->item_size, item, items->item_size);
+    else
+        hkti_items_push_other(items, item, count);
+}
+
+/* Takes out the one whose turn it is; there must be one. */
+static inline void hkti_items_pop(struct hkti_items *items, void *item)
+{
+    size_t count = hkti_load_relaxed(&items->count);
+    hkti_store_relaxed(&items->count, count - 1);
+    if (__builtin_expect(items->order != HKTI_FIFO, 0)) {
+        hkti_items_pop_other(items, item, count - 1);
+        return;
+    }
+    hkti_item_copy(item, items->base + items->head * items->item_size, items->item_size);
+    items->head = (items->head + 1) & (items->capacity - 1);
+}
 
 /* Memory for `capacity` items (rounded up to a power of two); NULL. */
 char *hkti_items_allocate(const struct hkti_items *items, size_t *capacity);

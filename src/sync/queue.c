@@ -149,7 +149,7 @@ static int grow(hkt_queue *queue)
 }
 
 /* Under the guard, which it releases unless it returns -EAGAIN: there is no room. */
-static int put(hkt_queue *queue, const void *item)
+static int put_slowly(hkt_queue *queue, const void *item)
 {
     int err;
     struct hkti_strand *getter = NULL;
@@ -178,6 +178,20 @@ static int put(hkt_queue *queue, const void *item)
     return err;
 }
 
+static inline int put(hkt_queue *queue, const void *item)
+{
+    size_t count = count_of(queue);
+    if (__builtin_expect(queue->shut_down || count >= queue->maxsize ||
+                             count >= queue->items.capacity ||
+                             !hkti_list_empty(&queue->getters.head),
+                         0))
+        return put_slowly(queue, item);
+    queue->unfinished++;
+    hkti_items_push(&queue->items, item);
+    hkti_guard_release(&queue->guard);
+    return 0;
+}
+
 /* Spins while there are `count` items, which it releases the guard for: false if nothing changed. */
 static bool watch(hkt_queue *queue, size_t count, int64_t deadline)
 {
@@ -192,20 +206,27 @@ static bool watch(hkt_queue *queue, size_t count, int64_t deadline)
     return changed;
 }
 
+/* With the guard, which it releases: waits for room. */
+static int put_when_room(hkt_queue *queue, const void *item, int64_t deadline)
+{
+    int err = -EAGAIN;
+    while (err == -EAGAIN && watch(queue, queue->maxsize, deadline))
+        err = put(queue, item);
+    if (err == -EAGAIN) /* once more, since the guard was free meanwhile */
+        err = put(queue, item);
+    if (err != -EAGAIN)
+        return err;
+    return wait_in(queue, &queue->putters, "queue: room", (void *)(uintptr_t)item, deadline);
+}
+
 int hkt_queue_put_until(hkt_queue *queue, const void *item, hkt_deadline deadline)
 {
     int err = hkti_cancelled(deadline.ns);
     if (err < 0)
         return err;
     hkti_guard_acquire(&queue->guard);
-    do
-        err = put(queue, item);
-    while (err == -EAGAIN && watch(queue, queue->maxsize, deadline.ns));
-    if (err == -EAGAIN)
-        err = put(queue, item);
-    if (err != -EAGAIN)
-        return err;
-    return wait_in(queue, &queue->putters, "queue: room", (void *)(uintptr_t)item, deadline.ns);
+    err = put(queue, item);
+    return __builtin_expect(err == -EAGAIN, 0) ? put_when_room(queue, item, deadline.ns) : err;
 }
 
 int hkt_queue_put(hkt_queue *queue, const void *item)
@@ -222,25 +243,44 @@ int hkt_queue_put_nowait(hkt_queue *queue, const void *item)
     return err;
 }
 
-/* Under the guard, which it releases unless it returns -EAGAIN: there is no item. */
-static int get(hkt_queue *queue, void *item)
+/* Under the guard, which it releases: there is room for the longest waiting putter's item. */
+static void let_a_putter_in(hkt_queue *queue)
 {
-    if (count_of(queue) == 0 && !queue->shut_down)
-        return -EAGAIN;
-    int err = count_of(queue) ? 0 : -ESHUTDOWN;
-    struct hkti_strand *putter = NULL;
-    if (err == 0) {
-        hkti_items_pop(&queue->items, item);
-        putter = hkti_wait_list_pop(&queue->putters);
-    }
-    if (putter) {
-        hkti_items_push(&queue->items, putter->item);
-        queue->unfinished++;
-    }
+    struct hkti_strand *putter = hkti_wait_list_pop(&queue->putters);
+    hkti_items_push(&queue->items, putter->item);
+    queue->unfinished++;
     hkti_guard_release(&queue->guard);
-    if (putter)
-        hkti_wake(putter);
-    return err;
+    hkti_wake(putter);
+}
+
+/* Under the guard, which it releases unless it returns -EAGAIN: there is no item. */
+static inline int get(hkt_queue *queue, void *item)
+{
+    if (__builtin_expect(count_of(queue) == 0, 0)) {
+        if (!queue->shut_down)
+            return -EAGAIN;
+        hkti_guard_release(&queue->guard);
+        return -ESHUTDOWN;
+    }
+    hkti_items_pop(&queue->items, item);
+    if (__builtin_expect(!hkti_list_empty(&queue->putters.head), 0))
+        let_a_putter_in(queue);
+    else
+        hkti_guard_release(&queue->guard);
+    return 0;
+}
+
+/* With the guard, which it releases: waits for an item. */
+static int get_when_there(hkt_queue *queue, void *item, int64_t deadline)
+{
+    int err = -EAGAIN;
+    while (err == -EAGAIN && watch(queue, 0, deadline))
+        err = get(queue, item);
+    if (err == -EAGAIN)
+        err = get(queue, item);
+    if (err != -EAGAIN)
+        return err;
+    return wait_in(queue, &queue->getters, "queue: item", item, deadline);
 }
 
 int hkt_queue_get_until(hkt_queue *queue, void *item, hkt_deadline deadline)
@@ -249,14 +289,8 @@ int hkt_queue_get_until(hkt_queue *queue, void *item, hkt_deadline deadline)
     if (err < 0)
         return err;
     hkti_guard_acquire(&queue->guard);
-    do
-        err = get(queue, item);
-    while (err == -EAGAIN && watch(queue, 0, deadline.ns));
-    if (err == -EAGAIN)
-        err = get(queue, item);
-    if (err != -EAGAIN)
-        return err;
-    return wait_in(queue, &queue->getters, "queue: item", item, deadline.ns);
+    err = get(queue, item);
+    return __builtin_expect(err == -EAGAIN, 0) ? get_when_there(queue, item, deadline.ns) : err;
 }
 
 int hkt_queue_get(hkt_queue *queue, void *item)

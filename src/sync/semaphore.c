@@ -54,6 +54,18 @@ static bool take(struct hkti_semaphore *semaphore)
     return true;
 }
 
+/* With the guard, which it releases. */
+static int wait_for_permit(struct hkti_semaphore *semaphore, int64_t deadline)
+{
+    struct hkti_wait wait = { .what = "semaphore",
+                              .object = semaphore,
+                              .list = &semaphore->waiters,
+                              .guard = &semaphore->guard,
+                              .deadline = deadline,
+                              .cancellable = true };
+    return hkti_wait(&wait);
+}
+
 int hkt_semaphore_acquire_until(hkt_semaphore *public, hkt_deadline deadline)
 {
     struct hkti_semaphore *semaphore = (struct hkti_semaphore *)public;
@@ -64,13 +76,7 @@ int hkt_semaphore_acquire_until(hkt_semaphore *public, hkt_deadline deadline)
         hkti_guard_release(&semaphore->guard);
         return -ETIMEDOUT;
     }
-    struct hkti_wait wait = { .what = "semaphore",
-                              .object = semaphore,
-                              .list = &semaphore->waiters,
-                              .guard = &semaphore->guard,
-                              .deadline = deadline.ns,
-                              .cancellable = true };
-    return hkti_wait(&wait);
+    return wait_for_permit(semaphore, deadline.ns);
 }
 
 int hkt_semaphore_acquire(hkt_semaphore *semaphore)
@@ -100,12 +106,14 @@ int hkt_semaphore_release(hkt_semaphore *public, long n)
         err = -EINVAL;
     else if (n > LONG_MAX - value)
         err = -EOVERFLOW;
-    if (err == 0) {
+    bool waited = err == 0 && !hkti_list_empty(&semaphore->waiters.head);
+    if (waited)
         n -= (long)hkti_wait_list_take(&semaphore->waiters, (size_t)n, 0, &taken);
+    if (err == 0)
         hkti_store_relaxed(&semaphore->value, value + n);
-    }
     hkti_guard_release(&semaphore->guard);
-    hkti_wake_all(&taken);
+    if (waited)
+        hkti_wake_all(&taken);
     return err;
 }
 

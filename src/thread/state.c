@@ -42,6 +42,7 @@ static void look(const struct hkt_thread *thread, hkt_thread_info *info)
 
 void hkt_thread_get_info(const hkt_thread *thread, hkt_thread_info *info)
 {
+    hkt_thread_native_id(thread);
     hkti_guard_acquire(&hkti_registry_guard);
     look(thread, info);
     hkti_guard_release(&hkti_registry_guard);
