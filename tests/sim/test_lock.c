@@ -239,3 +239,38 @@ TEST_TIMEOUT(many_readers_or_one_writer_and_a_writer_that_leaves_lets_readers_in
 {
     prove(readers_and_writers);
 }
+
+/* A reader stays inside until another one has been in. In between may be a writer who gives up. */
+static hkt_event other_was_in;
+
+static int stays_inside(void *arg)
+{
+    (void)arg;
+    hkt_rwlock_acquire_read(&rwlock);
+    int err = hkt_event_wait(&other_was_in);
+    hkt_rwlock_release_read(&rwlock);
+    return err;
+}
+
+static int goes_in(void *arg)
+{
+    (void)arg;
+    hkt_rwlock_acquire_read(&rwlock);
+    hkt_event_set(&other_was_in);
+    hkt_rwlock_release_read(&rwlock);
+    return 0;
+}
+
+static int a_writer_in_between(void *arg)
+{
+    (void)arg;
+    rwlock = (hkt_rwlock){ { 0 } };
+    other_was_in = (hkt_event){ { 0 } };
+    readers = writers = 0;
+    return TOGETHER(stays_inside, writes_if_it_can, goes_in);
+}
+
+TEST_TIMEOUT(readers_behind_a_writer_who_gives_up_go_in, 120)
+{
+    prove(a_writer_in_between);
+}

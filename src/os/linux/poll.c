@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/report.h"
 #include "base/seam.h"
 #include "os/os.h"
 
@@ -51,9 +52,12 @@ int hkti_os_wake_fd_open(void)
 void hkti_os_wake_fd_set(int fd)
 {
     int saved = errno;
-    while (eventfd_write(fd, 1) < 0 && errno == EINTR)
+    int err;
+    while ((err = eventfd_write(fd, 1) < 0 ? errno : 0) == EINTR)
         ;
     errno = saved;
+    if (err == EBADF || err == EINVAL)
+        hkti_misuse("fd %d, by which hocket wakes a thread, was closed by somebody", fd);
 }
 
 void hkti_os_wake_fd_clear(int fd)
