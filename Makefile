@@ -49,7 +49,7 @@ debug asan tsan ubsan checked: setup
 
 sim: setup
 	$(call tree,sim)
-	@tools/run-tests $(BUILD)/sim -L '^sim$$'
+	@HOCKET_TEST_VERBOSE=1 tools/run-tests $(BUILD)/sim -L '^sim$$' --verbose
 
 stress: setup
 	$(call tree,release)

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is wrong with the directory, and what to do. */
@@ -109,13 +110,15 @@ static int download(struct bench *bench, struct table *table)
 static int compare_ways(struct bench *bench)
 {
     struct table table;
+    if (getloadavg(&bench->load, 1) < 1)
+        bench->load = 0;
     int status = bench_list_files(bench);
 
     if (status != 0)
         return status;
     if (sha256_available())
         warm(bench);
-    table_begin(&table, &bench->options);
+    table_begin(&table, bench);
     status = hash(bench, &table);
     if (status == 0)
         status = download(bench, &table);

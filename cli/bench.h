@@ -11,6 +11,7 @@
 
 struct bench {
     struct bench_options options;
+    double load; /* of the machine, when it began: processes that wanted to run */
 
     struct file_list files;
     uint64_t bytes; /* of all files that can be read */

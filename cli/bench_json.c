@@ -46,6 +46,7 @@ void bench_print_json(const struct bench *bench)
     json_count(&json, "hocket_bench", 1);
     json_string(&json, "hocket", hkt_version());
     json_count(&json, "processors", ways_processors());
+    json_number(&json, "load", bench->load);
 
     json_open(&json, "cpu_bound", '{');
     json_string(&json, "job", "sha256");

@@ -39,14 +39,14 @@ static void paint(const struct table *table, const char *color, const char *form
         fputs("\033[0m", stdout);
 }
 
-void table_begin(struct table *table, const struct bench_options *options)
+void table_begin(struct table *table, const struct bench *bench)
 {
     int room = terminal_width(STDOUT_FILENO) - COLUMNS_BEFORE_BAR;
     unsigned processors = ways_processors();
 
     *table = (struct table){
-        .silent = options->output != BENCH_TABLE,
-        .color = terminal_has_color(STDOUT_FILENO, options->color),
+        .silent = bench->options.output != BENCH_TABLE,
+        .color = terminal_has_color(STDOUT_FILENO, bench->options.color),
         .utf8 = terminal_is_utf8(),
         .bar = room < BAR_CELLS ? 0
                : room < BAR_MAX ? room
@@ -59,6 +59,9 @@ void table_begin(struct table *table, const struct bench_options *options)
     if (sha256_available())
         paint(table, DIM, ", %s", sha256_library());
     putchar('\n');
+    if (bench->load > processors)
+        printf("The machine is busy (load %.1f): computing may gain less here than it could.\n",
+               bench->load);
 }
 
 void table_note(const struct table *table, const char *text)

@@ -16,7 +16,7 @@ struct table {
     double scale;     /* from the work's amount to that unit */
 };
 
-void table_begin(struct table *table, const struct bench_options *options);
+void table_begin(struct table *table, const struct bench *bench);
 
 /* A paragraph of its own. */
 void table_note(const struct table *table, const char *text);

@@ -54,6 +54,9 @@ hkt_add_test_folder(api)
 if(HKT_SIM)
     hkt_add_test_folder(sim)
 endif()
+if(HKT_CHECKED)
+    hkt_add_test_folder(checked)
+endif()
 
 # The program whose job is to fail, and the test that the runner notices.
 if(TARGET test_api_harness)
@@ -70,11 +73,19 @@ endif()
 
 find_package(Python3 COMPONENTS Interpreter QUIET)
 if(Python3_FOUND)
+    set(stretch 1)
+    if(HKT_SANITIZE)
+        set(stretch 4)
+    endif()
     foreach(name IN LISTS hkt_examples)
         hkt_add_test(example_${name} examples ${Python3_EXECUTABLE}
-            ${PROJECT_SOURCE_DIR}/tools/run-examples ${PROJECT_BINARY_DIR}/bin/examples ${name})
+            ${PROJECT_SOURCE_DIR}/tools/run-examples --stretch ${stretch}
+            ${PROJECT_BINARY_DIR}/bin/examples ${name})
     endforeach()
-    file(GLOB tool_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/test_*.py)
+    # Once is enough: they do not depend on how the library is built.
+    if(NOT HKT_SANITIZE AND NOT HKT_SIM)
+        file(GLOB tool_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/test_*.py)
+    endif()
     foreach(script IN LISTS tool_tests)
         cmake_path(GET script STEM topic)
         string(REGEX REPLACE "^test_" "tools_" name ${topic})

@@ -21,7 +21,7 @@ static void run(struct outcome *outcome, const char *program, const char *argume
     char command[1024];
     snprintf(command, sizeof command,
              "env -u HOCKET_TEST_SUMMARY -u HOCKET_TEST_REPEAT -u HOCKET_TEST_SEED "
-             "-u HOCKET_TEST_SHUFFLE %s %s 2>&1",
+             "-u HOCKET_TEST_SHUFFLE -u HOCKET_TEST_VERBOSE %s %s 2>&1",
              program, arguments);
     FILE *pipe = popen(command, "re");
     CHECK(pipe != NULL);

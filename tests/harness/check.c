@@ -22,6 +22,22 @@
 #define UNDER_ASAN 1
 #endif
 
+/* What the sanitizers ask for at start: no memory is NULL, as it is without them. */
+#ifdef UNDER_TSAN
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+#ifdef UNDER_ASAN
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+
 static struct test_case *first;
 static struct test_case **last = &first;
 static uint64_t seed;

@@ -15,7 +15,7 @@ static const char usage[] = "usage: %s [options]\n"
                             "  --seed S         the seed of the run (default: random)\n"
                             "  --shuffle        in an order that the seed gives\n"
                             "  --run NAME       run one test in this very process, for a debugger\n"
-                            "  -v, --verbose    one line a test\n";
+                            "  -v, --verbose    one line a test, and what it printed\n";
 
 enum { LIST = 256, FILTER, REPEAT, JOBS, SEED, SHUFFLE, RUN };
 
@@ -46,6 +46,7 @@ static void read_environment(struct test_options *options)
     if (seed)
         set_seed(options, seed);
     options->shuffle = getenv("HOCKET_TEST_SHUFFLE") != NULL;
+    options->verbose = getenv("HOCKET_TEST_VERBOSE") != NULL;
 }
 
 static void read_arguments(struct test_options *options, int argc, char **argv)

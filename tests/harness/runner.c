@@ -50,8 +50,7 @@ static void report(struct runner *runner, const struct running *done, int verdic
     if (verdict == TEST_PASSED && !runner->options->verbose)
         return;
     printf("%s %s (%.3f s)\n", word, done->test->name, test_now() - done->started);
-    if (verdict != TEST_PASSED)
-        print_output(done->output);
+    print_output(done->output);
     if (verdict == TEST_FAILED)
         printf("again with: %s --filter %s --seed %" PRIu64 "\n", runner->options->program,
                done->test->name, done->seed);

@@ -31,7 +31,7 @@ int hkti_os_poll(int fd, short events, short *revents, int wake_fd, int64_t dead
     struct pollfd fds[2] = { { .fd = fd, .events = events }, { .fd = wake_fd, .events = POLLIN } };
     struct timespec buffer;
     int saved = errno;
-    int ready = ppoll(fds, 2, left(&buffer, deadline), NULL);
+    int ready = ppoll(fds, wake_fd < 0 ? 1 : 2, left(&buffer, deadline), NULL);
     int err = ready < 0 ? errno : 0;
     errno = saved;
     *revents = ready > 0 ? fds[0].revents : 0;

@@ -12,6 +12,5 @@ typedef enum hkt_tin_level {
 
 typedef void hkt_tin_hook(hkt_tin *tin, int (*function)(void *));
 
-HKT_API HKT_MUST_USE int hkt_tin_open(hkt_tin *tin,
-                                      const char *with);
+HKT_API HKT_MUST_USE int hkt_tin_open(hkt_tin *tin, const char *with);
 HKT_API void *hkt_tin_close(hkt_tin *tin);

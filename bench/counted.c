@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Does one operation so many times: `counted OPERATION TIMES`. bench/instructions runs it under
+ * valgrind and strace, with two numbers of times, and takes the difference. Without an argument it
+ * lists the operations.
+ *
+ * A second thread is alive all the time, asleep: glibc drops atomics in programs with one. */
+#include <hocket.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void check(int err, const char *call)
+{
+    if (err) {
+        fprintf(stderr, "counted: %s: %s\n", call, strerror(abs(err)));
+        exit(1);
+    }
+}
+
+/* A function that repeats `body`; what it needs is set up before. */
+#define OPERATION(name, set_up, body)                                                              \
+    static void name(long times)                                                                   \
+    {                                                                                              \
+        set_up;                                                                                    \
+        for (long i = 0; i < times; i++) {                                                         \
+            body;                                                                                  \
+        }                                                                                          \
+    }
+
+static hkt_lock lock;
+static hkt_rlock rlock;
+static hkt_rwlock rwlock;
+static hkt_semaphore semaphore;
+static hkt_event event;
+static hkt_condition condition;
+static hkt_once once;
+static hkt_giant_lock giant;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static int succeed(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static hkt_queue *make_queue(void)
+{
+    hkt_queue *queue = NULL;
+
+    check(hkt_queue_create(&queue, sizeof(uint64_t), NULL), "hkt_queue_create");
+    return queue;
+}
+
+static void start_and_join(void)
+{
+    hkt_thread *thread;
+
+    check(hkt_thread_spawn(&thread, succeed, NULL, NULL), "hkt_thread_spawn");
+    check(hkt_thread_join(thread), "hkt_thread_join");
+    hkt_thread_destroy(thread);
+}
+
+static void *return_it(void *arg)
+{
+    return arg;
+}
+
+static void create_and_join(void)
+{
+    pthread_t thread;
+
+    check(pthread_create(&thread, NULL, return_it, NULL), "pthread_create");
+    check(pthread_join(thread, NULL), "pthread_join");
+}
+
+OPERATION(do_nothing, (void)0, __asm__ volatile(""))
+OPERATION(do_lock, (void)0, hkt_lock_acquire(&lock); hkt_lock_release(&lock))
+OPERATION(do_rlock, (void)0, hkt_rlock_acquire(&rlock); hkt_rlock_release(&rlock))
+OPERATION(do_read, (void)0, hkt_rwlock_acquire_read(&rwlock); hkt_rwlock_release_read(&rwlock))
+OPERATION(do_write, (void)0, hkt_rwlock_acquire_write(&rwlock); hkt_rwlock_release_write(&rwlock))
+OPERATION(do_semaphore, check(hkt_semaphore_init(&semaphore, 1), "hkt_semaphore_init"),
+          check(hkt_semaphore_acquire(&semaphore), "acquire");
+          check(hkt_semaphore_release(&semaphore, 1), "release"))
+OPERATION(do_event, (void)0, hkt_event_set(&event); hkt_event_clear(&event))
+OPERATION(do_event_wait, hkt_event_set(&event), check(hkt_event_wait(&event), "hkt_event_wait"))
+OPERATION(do_notify, (void)0, hkt_condition_notify(&condition, 1))
+OPERATION(do_once, (void)0, check(hkt_once_call(&once, succeed, NULL), "hkt_once_call"))
+OPERATION(do_queue, hkt_queue *queue = make_queue();
+          uint64_t item = 1, check(hkt_queue_put(queue, &item), "hkt_queue_put");
+          check(hkt_queue_get(queue, &item), "hkt_queue_get"))
+OPERATION(do_scope, hkt_scope scope, hkt_scope_enter(&scope, NULL); hkt_scope_leave(&scope))
+OPERATION(do_checkpoint, (void)0, check(hkt_checkpoint(), "hkt_checkpoint"))
+OPERATION(do_giant, hkt_giant_lock_acquire(&giant), hkt_giant_lock_checkpoint(&giant))
+OPERATION(do_mutex, (void)0, pthread_mutex_lock(&mutex); pthread_mutex_unlock(&mutex))
+OPERATION(do_thread, (void)0, start_and_join())
+OPERATION(do_pthread, (void)0, create_and_join())
+
+static const struct {
+    const char *name;
+    void (*repeat)(long times);
+} operations[] = {
+    { "nothing", do_nothing },
+    { "lock", do_lock },
+    { "rlock", do_rlock },
+    { "rwlock-read", do_read },
+    { "rwlock-write", do_write },
+    { "semaphore", do_semaphore },
+    { "event", do_event },
+    { "event-wait", do_event_wait },
+    { "condition-notify", do_notify },
+    { "once", do_once },
+    { "queue", do_queue },
+    { "scope", do_scope },
+    { "checkpoint", do_checkpoint },
+    { "giant-checkpoint", do_giant },
+    { "pthread-mutex", do_mutex },
+    { "thread", do_thread },
+    { "pthread-thread", do_pthread },
+};
+enum { OPERATIONS = sizeof operations / sizeof operations[0] };
+
+/* Tells that it is there, then sleeps for good. */
+static void *sleep_on(void *arg)
+{
+    int *pipe_ends = arg;
+
+    check(write(pipe_ends[1], "", 1) != 1, "write");
+    pause();
+    return arg;
+}
+
+/* Returns when it runs, so that its own beginning is always in the count. */
+static void start_second(void)
+{
+    static int pipe_ends[2];
+    pthread_t second;
+    char byte;
+
+    check(pipe(pipe_ends), "pipe");
+    check(pthread_create(&second, NULL, sleep_on, pipe_ends), "pthread_create");
+    check(read(pipe_ends[0], &byte, 1) != 1, "read");
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 0; argc < 2 && i < OPERATIONS; i++)
+        puts(operations[i].name);
+    if (argc < 2)
+        return 0;
+    start_second();
+    for (int i = 0; argc == 3 && i < OPERATIONS; i++) {
+        if (strcmp(argv[1], operations[i].name) == 0) {
+            operations[i].repeat(atol(argv[2]));
+            return 0;
+        }
+    }
+    fprintf(stderr, "usage: counted [OPERATION TIMES]\n");
+    return 2;
+}

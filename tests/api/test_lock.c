@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* hkt_lock beyond the contract of locks (tests/contract): what it is at rest, how it is handed over,
+ * when its memory may go, misuse. */
+#include <hocket/event.h>
+#include <hocket/lock.h>
+#include <stdlib.h>
+
+#include "caller.h"
+#include "random.h"
+#include "test.h"
+
+static int acquire_and_release(void *lock)
+{
+    hkt_lock_acquire(lock);
+    hkt_lock_release(lock);
+    return 0;
+}
+
+TEST(all_zero_is_a_free_lock)
+{
+    static hkt_lock lock;
+    hkt_lock local = { 0 };
+    CHECK(!hkt_lock_locked(&lock));
+    CHECK_EQ(hkt_lock_acquire_nowait(&lock), 0);
+    CHECK_EQ(hkt_lock_acquire_nowait(&local), 0);
+}
+
+TEST(locked_tells_whether_anybody_holds_it)
+{
+    hkt_lock lock = { 0 };
+    struct caller waiter;
+    hkt_lock_acquire(&lock);
+    CHECK(hkt_lock_locked(&lock));
+    caller_start_waiting(&waiter, acquire_and_release, &lock, &lock);
+    CHECK(hkt_lock_locked(&lock));
+    hkt_lock_release(&lock);
+    CHECK_EQ(caller_end(&waiter), 0);
+    CHECK(!hkt_lock_locked(&lock));
+}
+
+TEST(the_holder_itself_does_not_get_it_again)
+{
+    hkt_lock lock = { 0 };
+    hkt_lock_acquire(&lock);
+    CHECK_EQ(hkt_lock_acquire_nowait(&lock), -EAGAIN);
+    CHECK_EQ(hkt_lock_acquire_until(&lock, hkt_after(0)), -ETIMEDOUT);
+    CHECK_EQ(hkt_lock_acquire_until(&lock, hkt_after(0.001)), -ETIMEDOUT);
+    hkt_lock_release(&lock);
+    CHECK_EQ(hkt_lock_acquire_nowait(&lock), 0);
+}
+
+struct handed {
+    hkt_lock lock;
+    hkt_event go_on;
+};
+
+static int hold_until_told(void *arg)
+{
+    struct handed *handed = arg;
+    hkt_lock_acquire(&handed->lock);
+    CHECK_EQ(hkt_event_wait(&handed->go_on), 0);
+    hkt_lock_release(&handed->lock);
+    return 0;
+}
+
+TEST(who_has_waited_half_a_millisecond_is_given_it_directly)
+{
+    struct handed handed = { 0 };
+    struct caller waiter;
+    hkt_lock_acquire(&handed.lock);
+    caller_start_waiting(&waiter, hold_until_told, &handed, &handed.lock);
+    await_time(waits_since(waiter.thread) + 0.0005);
+    hkt_lock_release(&handed.lock);
+    /* It is the waiter's by now, whether that has woken or not. */
+    CHECK_EQ(hkt_lock_acquire_nowait(&handed.lock), -EAGAIN);
+    CHECK(hkt_lock_locked(&handed.lock));
+    hkt_event_set(&handed.go_on);
+    CHECK_EQ(caller_end(&waiter), 0);
+}
+
+/* The last one to hold it frees its memory at once, while the one before may still be on its way out
+ * of the release. */
+struct fleeting {
+    hkt_lock lock;
+    bool last; /* under the lock: the next one to hold it is the last */
+};
+
+static void leave(struct fleeting *fleeting)
+{
+    bool last = fleeting->last;
+    fleeting->last = true;
+    hkt_lock_release(&fleeting->lock);
+    if (last)
+        free(fleeting);
+}
+
+static int hold_and_leave(void *arg)
+{
+    struct fleeting *fleeting = arg;
+    hkt_lock_acquire(&fleeting->lock);
+    leave(fleeting);
+    return 0;
+}
+
+TEST(its_memory_may_go_by_the_hand_that_released_it_last)
+{
+    struct test_random random = random_of(0);
+    for (long round = test_scaled(2000); round > 0; round--) {
+        struct fleeting *fleeting = calloc(1, sizeof *fleeting);
+        struct caller last;
+        CHECK(fleeting);
+        hkt_lock_acquire(&fleeting->lock);
+        caller_start(&last, hold_and_leave, fleeting);
+        if (random_below(&random, 2))
+            await_waiting_for(last.thread, &fleeting->lock);
+        if (random_below(&random, 4) == 0)
+            await_time(hkt_monotonic() + 0.0005);
+        leave(fleeting);
+        CHECK_EQ(caller_end(&last), 0);
+    }
+}
+
+TEST_ABORTS(releasing_a_lock_that_nobody_holds_is_misuse, "hkt_lock_release: lock 0x")
+{
+    static hkt_lock lock;
+    hkt_lock_release(&lock);
+}
+
+TEST_ABORTS(releasing_a_lock_twice_is_misuse, "is not held by anybody")
+{
+    static hkt_lock lock;
+    hkt_lock_acquire(&lock);
+    hkt_lock_release(&lock);
+    hkt_lock_release(&lock);
+}
