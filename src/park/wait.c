@@ -124,7 +124,7 @@ static void show(struct hkti_strand *self, const struct hkti_wait *wait)
 {
     hkti_store_relaxed(&self->object, wait->object);
     hkti_store_relaxed(&self->timed, wait->deadline != 0 && wait->expired == NULL);
-    hkti_store_relaxed(&self->what, wait->what);
+    hkti_store_release(&self->what, wait->what); /* pairs: shown */
 }
 
 static void run_hooks(struct hkti_strand *self, struct hkti_node *hooks, bool after)

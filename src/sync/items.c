@@ -41,7 +41,7 @@ static void sift_down(struct hkti_items *items, size_t count)
         hkti_item_copy(at(items, hole), last, items->item_size);
 }
 
-void hkti_items_push_other(struct hkti_items *items, const void *item, size_t count)
+void hkti_items_put_other(struct hkti_items *items, const void *item, size_t count)
 {
     if (items->order == HKTI_PRIORITY)
         sift_up(items, count, item);
@@ -49,7 +49,7 @@ void hkti_items_push_other(struct hkti_items *items, const void *item, size_t co
         hkti_item_copy(at(items, count), item, items->item_size);
 }
 
-void hkti_items_pop_other(struct hkti_items *items, void *item, size_t count)
+void hkti_items_take_other(struct hkti_items *items, void *item, size_t count)
 {
     hkti_item_copy(item, at(items, items->order == HKTI_LIFO ? count : 0), items->item_size);
     if (items->order == HKTI_PRIORITY)
@@ -67,26 +67,22 @@ char *hkti_items_allocate(const struct hkti_items *items, size_t *capacity)
     return hkti_allocate(rounded * items->item_size);
 }
 
-void hkti_items_move(struct hkti_items *items, char **base, size_t *capacity)
+void hkti_items_move(struct hkti_items *items, size_t head, size_t tail, char **base,
+                     size_t *capacity)
 {
-    char *old = items->base;
-    size_t old_capacity = items->capacity;
-    size_t count = hkti_load_relaxed(&items->count);
-    size_t first = count;
-    if (items->order == HKTI_FIFO && items->head + count > old_capacity)
-        first = old_capacity - items->head;
-    if (count) {
-        memcpy(*base, at(items, items->head), first * items->item_size);
-        memcpy(*base + first * items->item_size, old, (count - first) * items->item_size);
-    }
+    struct hkti_items old = *items;
     items->base = *base;
     items->capacity = *capacity;
-    items->head = 0;
-    *base = old;
-    *capacity = old_capacity;
+    if (items->order == HKTI_FIFO)
+        for (size_t i = head; i != tail; i++)
+            hkti_item_copy(hkti_items_at(items, i), hkti_items_at(&old, i), items->item_size);
+    else
+        memcpy(items->base, old.base, (tail - head) * items->item_size);
+    *base = old.base;
+    *capacity = old.capacity;
 }
 
-void hkti_items_release(struct hkti_items *items, char *base, size_t capacity)
+void hkti_items_release(const struct hkti_items *items, char *base, size_t capacity)
 {
     hkti_release(base, capacity * items->item_size);
 }

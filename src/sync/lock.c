@@ -133,7 +133,7 @@ static void release_waited(struct hkti_lock *lock)
         hkti_wake(strand);
 }
 
-static void release_contended(struct hkti_lock *lock)
+static __attribute__((noinline)) void release_contended(struct hkti_lock *lock)
 {
     for (;;) {
         uint32_t word = hkti_load_relaxed(&lock->word);
@@ -164,14 +164,21 @@ void hkti_lock_adopt(struct hkti_lock *lock, struct hkti_strand *strand)
         hkti_wake(strand);
 }
 
+/* Apart, so that the quick way needs no stack. */
+static __attribute__((noinline)) void acquire_slowly(struct hkti_lock *lock)
+{
+    hkti_checked_waits(lock);
+    hkti_lock_contend(lock, 0, false);
+    hkti_checked_taken(lock);
+}
+
 void hkt_lock_acquire(hkt_lock *public)
 {
     struct hkti_lock *lock = (struct hkti_lock *)public;
-    if (!hkti_lock_try(lock)) {
-        hkti_checked_waits(lock);
-        hkti_lock_contend(lock, 0, false);
-    }
-    hkti_checked_taken(lock);
+    if (__builtin_expect(!hkti_lock_try(lock), 0))
+        acquire_slowly(lock);
+    else
+        hkti_checked_taken(lock);
 }
 
 int hkt_lock_acquire_until(hkt_lock *public, hkt_deadline deadline)
@@ -200,7 +207,7 @@ void hkt_lock_release(hkt_lock *public)
 {
     struct hkti_lock *lock = (struct hkti_lock *)public;
     hkti_checked_released(lock);
-    if (!hkti_cas_release(&lock->word, HKTI_LOCK_HELD, 0)) /* pairs: lock */
+    if (__builtin_expect(!hkti_cas_release(&lock->word, HKTI_LOCK_HELD, 0), 0)) /* pairs: lock */
         release_contended(lock);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread seen from outside. What it waits for is read from its strand, which is there while the
  * thread is in the registry: so under the registry's guard. The fields are written by the strand one by
- * one (park/wait.c); what is read belongs together but for moments. */
+ * one (park/wait.c); what is read belongs together but for moments. Who sees a thread wait also sees what
+ * it did before. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static void look(const struct hkt_thread *thread, hkt_thread_info *info)
                                                                      : HKT_THREAD_RUNNABLE };
     memcpy(info->name, thread->name, sizeof info->name);
     const struct hkti_strand *strand = thread->strand;
-    const char *what = strand ? hkti_load_relaxed(&strand->what) : NULL;
+    const char *what = strand ? hkti_load_acquire(&strand->what) : NULL; /* pairs: shown */
     if (what == NULL)
         return;
     info->state = hkti_load_relaxed(&strand->timed) ? HKT_THREAD_TIMED_WAITING : HKT_THREAD_BLOCKED;

@@ -12,7 +12,7 @@
 
 struct outcome {
     int code;
-    char output[16384];
+    char output[65536];
 };
 
 /* Runs a command line through the shell; its exit code and all its output. */
@@ -129,6 +129,18 @@ TEST(the_seed_is_handed_on_and_shown)
 {
     expect_failure("prints_its_seed", "seed 7\n");
     expect_failure("prints_its_seed", "--filter prints_its_seed --seed 7\n");
+}
+
+TEST(of_very_much_output_both_ends_are_shown)
+{
+    static struct outcome outcome;
+    run(&outcome, FAILING_PROGRAM, "--filter prints_a_megabyte");
+    CHECK_EQ(outcome.code, 1);
+    CHECK(strlen(outcome.output) < 40000);
+    CHECK(strstr(outcome.output, " 0\n"));
+    CHECK(strstr(outcome.output, " bytes are not shown "));
+    CHECK(strstr(outcome.output, " 9999\n"));
+    CHECK(strstr(outcome.output, "check failed: !\"fail, to be seen\""));
 }
 
 TEST(repetitions_are_counted)

@@ -292,6 +292,33 @@ static int count_up(void *arg)
     return 0;
 }
 
+static int check_handle(void *arg)
+{
+    hkt_thread **handle = arg;
+    CHECK(*handle == hkt_thread_current());
+    return 0;
+}
+
+TEST(the_handle_is_there_before_the_thread_runs)
+{
+    for (long i = 0; i < test_scaled(300); i++) {
+        hkt_thread *thread = NULL;
+        CHECK_EQ(hkt_thread_spawn(&thread, check_handle, &thread, NULL), 0);
+        must_join(thread);
+    }
+}
+
+TEST(a_handle_is_left_alone_without_success)
+{
+    hkt_thread_options wrong = { .stack_size = 5 }, huge = { .stack_size = (size_t)1 << 52 };
+    hkt_thread *before = hkt_thread_main(), *thread = before;
+    CHECK_EQ(hkt_thread_spawn(&thread, nothing, NULL, &wrong), -EINVAL);
+    CHECK(thread == before);
+    int err = hkt_thread_spawn(&thread, nothing, NULL, &huge);
+    CHECK(err == -EAGAIN || err == -ENOMEM);
+    CHECK(thread == before);
+}
+
 TEST(a_thread_without_a_handle)
 {
     static atomic_int ran;
@@ -339,6 +366,22 @@ TEST(a_failed_thread_calls_the_hook)
     CHECK_EQ(join_result(must_spawn(fail_without_sentence, NULL, NULL)), -EBUSY);
     CHECK_STR(hook_sentence, hkt_strerror(-EBUSY));
     CHECK_EQ(hook_calls, 2);
+}
+
+static int give_up(void *arg)
+{
+    (void)arg;
+    return -ECANCELED;
+}
+
+TEST(to_be_cancelled_is_no_line_but_a_call_of_the_hook)
+{
+    hkt_set_report_sink(no_line, NULL);
+    CHECK_EQ(join_result(must_spawn(give_up, NULL, NULL)), -ECANCELED);
+    hkt_thread_set_excepthook(hook);
+    CHECK_EQ(join_result(must_spawn(give_up, NULL, NULL)), -ECANCELED);
+    CHECK_EQ(hook_calls, 1);
+    CHECK_EQ(hook_err, -ECANCELED);
 }
 
 static int lines;

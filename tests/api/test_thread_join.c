@@ -113,6 +113,12 @@ TEST(joining_before_the_start_is_refused)
     must_join(thread);
 }
 
+TEST(joining_nobody_is_fine)
+{
+    CHECK_EQ(hkt_thread_join(NULL), 0);
+    CHECK_EQ(hkt_thread_join_until(NULL, hkt_after(0)), 0);
+}
+
 static int join_main(void *arg)
 {
     (void)arg;

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define OUTPUT_END 16384 /* bytes shown of each end of a long output */
+
 struct running {
     pid_t warden; /* 0: this place is free */
     const struct test_case *test;
@@ -29,15 +31,31 @@ struct runner {
     long passed, failed, skipped;
 };
 
-static void print_output(int output)
+/* Prints a part of the output. */
+static void print_part(int output, off_t at, off_t end)
 {
     char buffer[4096];
-    ssize_t length;
-    off_t at = 0;
-    while ((length = pread(output, buffer, sizeof buffer, at)) > 0) {
+    while (at < end) {
+        size_t wanted = end - at < (off_t)sizeof buffer ? (size_t)(end - at) : sizeof buffer;
+        ssize_t length = pread(output, buffer, wanted, at);
+        if (length <= 0)
+            return;
         fwrite(buffer, 1, (size_t)length, stdout);
         at += length;
     }
+}
+
+/* Prints what a test printed; of very much, the begin and the end. */
+static void print_output(int output)
+{
+    off_t size = lseek(output, 0, SEEK_END);
+    if (size <= 2 * OUTPUT_END) {
+        print_part(output, 0, size);
+        return;
+    }
+    print_part(output, 0, OUTPUT_END);
+    printf("\n... %lld bytes are not shown ...\n", (long long)(size - 2 * OUTPUT_END));
+    print_part(output, size - OUTPUT_END, size);
 }
 
 static void report(struct runner *runner, const struct running *done, int verdict)

@@ -131,3 +131,10 @@ TEST(prints_its_seed)
     printf("seed %llu\n", (unsigned long long)test_seed());
     CHECK(!"fail, to be seen");
 }
+
+TEST(prints_a_megabyte)
+{
+    for (int i = 0; i < 10000; i++)
+        printf("%99d\n", i);
+    CHECK(!"fail, to be seen");
+}
