@@ -46,7 +46,8 @@ typedef struct hkt_simulate_result {
     uint64_t steps;       /* points of choice, in all */
     uint64_t failed_seed; /* of the schedule that failed; exhaustive search: its number, from 0 */
     bool complete;        /* exhaustive search: every schedule within the bound was run */
-    uint64_t reserved[4];
+    uint64_t distinct;    /* different ones among them: at least so many, counted up to 65 536 */
+    uint64_t reserved[3];
 } hkt_simulate_result;
 
 /* Runs many schedules, up to the first that fails; its error is returned. `result` may be NULL. */

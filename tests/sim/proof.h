@@ -21,9 +21,9 @@ static inline void prove_by(hkt_simulate_strategy strategy, uint64_t schedules,
                                      .schedules = schedules };
     hkt_simulate_result result;
     int err = hkt_simulate_many(&options, scenario, NULL, &result);
-    printf("%s: %llu schedules%s, %llu steps\n", names[strategy],
+    printf("%s: %llu schedules%s, %llu of them different, %llu steps\n", names[strategy],
            (unsigned long long)result.schedules, result.complete ? ", complete" : "",
-           (unsigned long long)result.steps);
+           (unsigned long long)result.distinct, (unsigned long long)result.steps);
     CHECK_EQ(err, 0);
     CHECK(result.schedules > 0);
 }

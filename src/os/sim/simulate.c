@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/atomic.h"
 #include "base/report.h"
@@ -90,6 +91,18 @@ static int run_schedule(uint64_t seed)
     return err;
 }
 
+/* Counts schedules by a bit for each hash modulo the number of bits: so a little too few. */
+static uint64_t seen[65536 / 64];
+
+static bool is_new(uint64_t hash)
+{
+    uint64_t place = hkti_sim_mix(hash) % 65536;
+    uint64_t bit = UINT64_C(1) << place % 64;
+    bool is = !(seen[place / 64] & bit);
+    seen[place / 64] |= bit;
+    return is;
+}
+
 static int run_many(const hkt_simulate_options *options, hkt_simulate_result *result)
 {
     bool exhaustive = options->strategy == HKT_SIMULATE_EXHAUSTIVE;
@@ -97,12 +110,14 @@ static int run_many(const hkt_simulate_options *options, hkt_simulate_result *re
                      : exhaustive       ? UINT64_MAX
                                         : DEFAULT_SCHEDULES;
     int err = 0;
+    memset(seen, 0, sizeof seen);
     while (result->schedules < limit) {
         uint64_t seed = exhaustive ? result->schedules : options->seed + result->schedules;
         hkti_sim.strategy = strategy_of(options->strategy, seed);
         err = run_schedule(seed);
         result->schedules++;
         result->steps += hkti_sim.steps;
+        result->distinct += is_new(hkti_sim.hash);
         if (err < 0) {
             result->failed_seed = seed;
             break;
