@@ -181,6 +181,7 @@ static void give_way(struct hkti_giant_lock *lock)
     struct hkti_strand *self = hkti_self();
     struct hkti_wait wait;
     struct hkti_strand *next = NULL;
+    hook_of_holder(lock, "hkt_giant_lock_checkpoint");
     int64_t now = hkti_os_now();
     hkti_guard_acquire(&lock->guard);
     if (lock->turn_since && now - lock->turn_since >= interval_of(lock))

@@ -131,6 +131,7 @@ int hkt_thread_start(hkt_thread *thread)
             "hkt_thread_start: this is the child of a fork of a program whose threads ran: it "
             "may only exec");
     hkti_exit_watch();
+    hkt_event_clear(&thread->ended); /* of an earlier start that failed */
     hkti_fetch_add_relaxed(&thread->refs, 1);
     hkti_registry_add(thread);
     int err = hkti_os_thread_start(&thread->os, run, thread);
@@ -140,8 +141,7 @@ int hkt_thread_start(hkt_thread *thread)
         hkti_store_release(&thread->state, HKTI_THREAD_NEW); /* pairs: thread-start */
         hkti_registry_remove(thread);
         thread->ident = 0;
-        hkt_event_set(&thread->ended); /* for a hkt_join_all that has seen it */
-        hkt_event_clear(&thread->ended);
+        hkt_event_set(&thread->ended); /* for who joins it already */
         hkti_fetch_add_relaxed(&thread->refs, (uint32_t)-1);
         hkti_registry_gone();
     }
@@ -175,8 +175,16 @@ int hkt_thread_join_until(hkt_thread *thread, hkt_deadline deadline)
     if (thread == hkti_thread_self())
         return -EDEADLK;
     int err = hkt_event_wait_until(&thread->ended, deadline);
-    if (err == 0 && hkti_load_acquire(&thread->state) != HKTI_THREAD_ENDED) /* pairs: thread-end */
-        return -EINVAL; /* its start failed meanwhile */
+    uint32_t state;
+    /* Set, but not at its end: by a start that failed, and perhaps is being tried again. */
+    for (unsigned turns = 0; err == 0 && (state = hkti_load_acquire(&thread->state)) !=
+                                             HKTI_THREAD_ENDED; /* pairs: thread-end */
+         turns++) {
+        if (state == HKTI_THREAD_NEW)
+            return -EINVAL;
+        hkti_os_yield(turns);
+        err = hkt_event_wait_until(&thread->ended, deadline);
+    }
     if (err == 0 && hkti_cas_relaxed(&thread->joined, 0, 1))
         hkti_os_thread_join(&thread->os);
     return err;
