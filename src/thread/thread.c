@@ -166,6 +166,20 @@ int hkt_thread_spawn(hkt_thread **thread, int (*function)(void *), void *arg,
     return err;
 }
 
+/* `ended` is also set by a start that failed, and perhaps is being tried again. */
+static int await_end(hkt_thread *thread, hkt_deadline deadline)
+{
+    for (unsigned turns = 0;; turns++) {
+        int err = hkt_event_wait_until(&thread->ended, deadline);
+        uint32_t state = hkti_load_acquire(&thread->state); /* pairs: thread-end */
+        if (err < 0 || state == HKTI_THREAD_ENDED)
+            return err;
+        if (state == HKTI_THREAD_NEW)
+            return -EINVAL;
+        hkti_os_yield(turns);
+    }
+}
+
 int hkt_thread_join_until(hkt_thread *thread, hkt_deadline deadline)
 {
     if (thread == NULL)
@@ -174,17 +188,7 @@ int hkt_thread_join_until(hkt_thread *thread, hkt_deadline deadline)
         return -EINVAL;
     if (thread == hkti_thread_self())
         return -EDEADLK;
-    int err = hkt_event_wait_until(&thread->ended, deadline);
-    uint32_t state;
-    /* Set, but not at its end: by a start that failed, and perhaps is being tried again. */
-    for (unsigned turns = 0; err == 0 && (state = hkti_load_acquire(&thread->state)) !=
-                                             HKTI_THREAD_ENDED; /* pairs: thread-end */
-         turns++) {
-        if (state == HKTI_THREAD_NEW)
-            return -EINVAL;
-        hkti_os_yield(turns);
-        err = hkt_event_wait_until(&thread->ended, deadline);
-    }
+    int err = await_end(thread, deadline);
     if (err == 0 && hkti_cas_relaxed(&thread->joined, 0, 1))
         hkti_os_thread_join(&thread->os);
     return err;

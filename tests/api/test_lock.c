@@ -78,6 +78,84 @@ TEST(who_has_waited_half_a_millisecond_is_given_it_directly)
     CHECK_EQ(caller_end(&waiter), 0);
 }
 
+struct sequence {
+    hkt_lock lock;
+    atomic_int next;
+    int order[2];
+};
+
+static int take_first_place(void *arg)
+{
+    struct sequence *sequence = arg;
+    hkt_lock_acquire(&sequence->lock);
+    sequence->order[0] = atomic_fetch_add(&sequence->next, 1);
+    hkt_lock_release(&sequence->lock);
+    return 0;
+}
+
+static int take_second_place(void *arg)
+{
+    struct sequence *sequence = arg;
+    hkt_lock_acquire(&sequence->lock);
+    sequence->order[1] = atomic_fetch_add(&sequence->next, 1);
+    hkt_lock_release(&sequence->lock);
+    return 0;
+}
+
+/* Nobody else competes in the end, so the two go in the order of coming, whatever was before. */
+TEST(who_is_beaten_to_it_keeps_its_place)
+{
+    for (long round = test_scaled(500); round > 0; round--) {
+        struct sequence sequence = { .next = 0 };
+        struct caller first, second;
+        hkt_lock_acquire(&sequence.lock);
+        caller_start_waiting(&first, take_first_place, &sequence, &sequence.lock);
+        caller_start_waiting(&second, take_second_place, &sequence, &sequence.lock);
+        hkt_lock_release(&sequence.lock);
+        if (hkt_lock_acquire_nowait(&sequence.lock) == 0) {
+            await_time(hkt_monotonic() + 0.0001);
+            hkt_lock_release(&sequence.lock);
+        }
+        CHECK_EQ(caller_end(&first), 0);
+        CHECK_EQ(caller_end(&second), 0);
+        CHECK_EQ(sequence.order[0], 0);
+        CHECK_EQ(sequence.order[1], 1);
+    }
+}
+
+struct limited {
+    hkt_lock lock;
+    hkt_deadline deadline;
+};
+
+static int take_in_time(void *arg)
+{
+    struct limited *limited = arg;
+    int err = hkt_lock_acquire_until(&limited->lock, limited->deadline);
+    CHECK(err != -ETIMEDOUT || hkt_deadline_passed(limited->deadline));
+    if (err == 0)
+        hkt_lock_release(&limited->lock);
+    return err;
+}
+
+/* Woken at its deadline, and beaten to the lock by another, which keeps it. */
+TEST(who_is_beaten_to_it_keeps_its_deadline)
+{
+    for (long round = test_scaled(1000); round > 0; round--) {
+        struct limited limited = { .deadline = hkt_after(0.0003) };
+        struct caller waiter;
+        hkt_lock_acquire(&limited.lock);
+        caller_start(&waiter, take_in_time, &limited);
+        AWAIT(hkt_remaining(limited.deadline) < 0.00003);
+        hkt_lock_release(&limited.lock);
+        bool beaten = hkt_lock_acquire_nowait(&limited.lock) == 0;
+        int err = caller_end(&waiter); /* it must not wait for our release */
+        CHECK(err == 0 || err == -ETIMEDOUT);
+        if (beaten)
+            hkt_lock_release(&limited.lock);
+    }
+}
+
 /* The last one to hold it frees its memory at once, while the one before may still be on its way out
  * of the release. */
 struct fleeting {
