@@ -40,7 +40,7 @@ static int no_directory(const char *dir, int err)
     return CLI_FAILED;
 }
 
-int bench_list_files(struct bench *bench)
+static int list_files(struct bench *bench)
 {
     char name[TEXT_MAX];
 
@@ -112,14 +112,11 @@ static int compare_ways(struct bench *bench)
     struct table table;
     if (getloadavg(&bench->load, 1) < 1)
         bench->load = 0;
-    int status = bench_list_files(bench);
-
-    if (status != 0)
-        return status;
     if (sha256_available())
         warm(bench);
     table_begin(&table, bench);
-    status = hash(bench, &table);
+    int status = hash(bench, &table);
+
     if (status == 0)
         status = download(bench, &table);
     if (status != 0)
@@ -150,7 +147,10 @@ int bench_main(int argc, char **argv)
         return CLI_OK;
     }
     progress_open();
-    status = bench.options.output == BENCH_SUMS ? bench_print_sums(&bench) : compare_ways(&bench);
+    status = list_files(&bench);
+    if (status == 0)
+        status = bench.options.output == BENCH_SUMS ? bench_print_sums(&bench)
+                                                    : compare_ways(&bench);
     progress_close();
     bench_free(&bench);
     return status;

@@ -29,7 +29,4 @@ void bench_print_json(const struct bench *bench);
 /* sums.c: hashes the files below the directory and prints what sha256sum prints. An exit code. */
 int bench_print_sums(struct bench *bench);
 
-/* bench.c: lists the files below the directory. 0, or an exit code, and it has been said why. */
-int bench_list_files(struct bench *bench);
-
 #endif

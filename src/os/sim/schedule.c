@@ -22,7 +22,6 @@
 #define STREAK_MAX 500
 
 struct hkti_sim hkti_sim;
-_Thread_local const struct hkti_seam *hkti_seam;
 
 /* A pause is 40 ns, and twice as long after each 128 of them in which nothing else happened. */
 static void pass_time_by_pause(void)
