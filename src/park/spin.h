@@ -14,22 +14,25 @@
 /* Nanoseconds that a waiter spends at the most before it sleeps. */
 #define HKTI_SPIN_NS 10000
 
-/* Rounds of spinning on a guard and on a lock; round n has up to 2^n pauses. */
-#define HKTI_GUARD_ROUNDS 9
-#define HKTI_LOCK_ROUNDS 6
+/* Rounds of trying for a guard or a lock before sleeping: three with pauses, seven that give the processor
+ * away. Long gaps between the tries let who has it do many turns undisturbed, with the cache line. */
+#define HKTI_TRY_ROUNDS 10
 
 /* Pauses that last for HKTI_SPIN_NS; 0 if spinning is of no use here. */
 unsigned hkti_spin_max(void);
 
-/* One round of spinning, twice as long as the one before up to 32 pauses; false when `rounds` have been
- * spent. */
+/* One round between two tries: a few pauses, from the fourth on the processor is given away; false when
+ * `rounds` have been spent. */
 static inline bool hkti_spin(unsigned *round, unsigned rounds)
 {
     unsigned max = hkti_spin_max();
     if (*round >= rounds || (max <= 2 && *round >= max))
         return false;
-    for (unsigned i = 0; i < 1U << (*round < 5 ? *round : 5); i++)
-        hkti_os_pause();
+    if (*round < 3)
+        for (unsigned i = 0; i < 2U << *round; i++)
+            hkti_os_pause();
+    else
+        hkti_os_yield(0);
     ++*round;
     return true;
 }

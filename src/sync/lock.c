@@ -62,7 +62,7 @@ static bool take_or_announce(struct hkti_lock *lock, uint32_t clear)
 
 static bool spin_and_take(struct hkti_lock *lock, uint32_t clear)
 {
-    for (unsigned round = 0; hkti_spin(&round, HKTI_LOCK_ROUNDS);)
+    for (unsigned round = 0; hkti_spin(&round, HKTI_TRY_ROUNDS);)
         if (take(lock, clear))
             return true;
     return false;

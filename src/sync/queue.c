@@ -35,7 +35,6 @@
 #include "sync/items.h"
 
 #define FIRST_CAPACITY 16
-#define WATCH_ROUNDS 10 /* of spinning: about 5 us */
 
 #define OWN_LINE __attribute__((aligned(64)))
 
@@ -274,7 +273,7 @@ static int get_plainly(hkt_queue *queue, void *item)
 static bool watch(const hkt_queue *queue, size_t count)
 {
     unsigned round = 0;
-    while (hkti_spin(&round, WATCH_ROUNDS))
+    while (hkti_spin(&round, HKTI_TRY_ROUNDS))
         if (hkt_queue_qsize(queue) != count)
             return true;
     return false;
