@@ -28,10 +28,10 @@ typedef struct hkt_barrier_options {
 HKT_API int hkt_barrier_init(hkt_barrier *barrier, size_t parties,
                              const hkt_barrier_options *options);
 
-/* Comes to the barrier and waits for the others: a number 0 to parties - 1, another for each, in the
- * order of coming. -EPIPE when it is broken; -ETIMEDOUT or -ECANCELED for the one whose deadline or
- * scope broke it; the error of the action for the one who ran it. A cancellation point.
- * (Barrier.wait) */
+/* Comes to the barrier and waits for the others: a number 0 to parties - 1, another for each, in
+ * the order of coming. -EPIPE when it is broken; -ETIMEDOUT or -ECANCELED for the one whose
+ * deadline or scope broke it; the error of the action for the one who ran it. A cancellation
+ * point. (Barrier.wait) */
 HKT_API int hkt_barrier_wait(hkt_barrier *barrier);
 
 /* The same until a deadline, which takes the place of the barrier's timeout. */

@@ -7,10 +7,10 @@
  *         err = hkt_condition_wait(&changed, &lock);
  *     hkt_lock_release(&lock);
  *
- * A waiter wakes only because of a notify, a deadline or a cancel; a notify reaches those who wait at
- * that moment, the longest waiting first, never later comers. Look again at what you waited for all the
- * same, another thread may have been quicker; and look at the error: in an ended scope each wait returns
- * at once. */
+ * A waiter wakes only because of a notify, a deadline or a cancel; a notify reaches those who wait
+ * at that moment, the longest waiting first, never later comers. Look again at what you waited for
+ * all the same, another thread may have been quicker; and look at the error: in an ended scope
+ * each wait returns at once. */
 #ifndef HOCKET_CONDITION_H
 #define HOCKET_CONDITION_H
 

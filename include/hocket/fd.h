@@ -15,10 +15,10 @@ enum {
     HKT_WRITABLE = 2, /* a write would not block, or would fail at once */
 };
 
-/* Waits until `fd` is ready for one of `events` (HKT_READABLE | HKT_WRITABLE): the events that came,
- * a positive number. -ECANCELED; -EBADF if fd is not open, -EINVAL for other events than these,
- * -EMFILE or -ENOMEM when there is no way to be woken. The fd may be closed by nobody meanwhile.
- * A cancellation point. (selectors, loop.add_reader) */
+/* Waits until `fd` is ready for one of `events` (HKT_READABLE | HKT_WRITABLE): the events that
+ * came, a positive number. -ECANCELED; -EBADF if fd is not open, -EINVAL for other events than
+ * these, -EMFILE or -ENOMEM when there is no way to be woken. The fd may be closed by nobody
+ * meanwhile. A cancellation point. (selectors, loop.add_reader) */
 HKT_API int hkt_fd_wait(int fd, unsigned events);
 
 /* The same until a deadline: -ETIMEDOUT when it passes. */

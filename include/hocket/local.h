@@ -10,8 +10,9 @@ HKT_BEGIN_DECLS
 
 typedef struct hkt_local hkt_local;
 
-/* Makes a name without values. `destructor`, unless NULL, gets each value that is not NULL, in its
- * own thread at that thread's end. 0 or -ENOMEM. */
+/* Makes a name without values, of which there may be 1024. `destructor`, unless NULL, gets each
+ * value that is not NULL, in its own thread at that thread's end, up to four times if it sets
+ * values again; that of main in hkt_finalize. 0 or -ENOMEM. */
 HKT_API HKT_MUST_USE int hkt_local_create(hkt_local **local, void (*destructor)(void *));
 
 /* Forgets the name; values that threads still have are dropped without their destructor. NULL is

@@ -37,8 +37,8 @@ HKT_API HKT_MUST_USE int hkt_queue_create(hkt_queue **queue, size_t item_size,
 HKT_API HKT_MUST_USE int hkt_lifo_queue_create(hkt_queue **queue, size_t item_size,
                                                const hkt_queue_options *options);
 
-/* The same, giving the least item first: compare(a, b) < 0 when a goes first. Equal items come in no
- * fixed order. `compare` must not call this queue. (PriorityQueue) */
+/* The same, giving the least item first: compare(a, b) < 0 when a goes first. Equal items come in
+ * no fixed order. `compare` must not call this queue. (PriorityQueue) */
 HKT_API HKT_MUST_USE int hkt_priority_queue_create(hkt_queue **queue, size_t item_size,
                                                    int (*compare)(const void *, const void *),
                                                    const hkt_queue_options *options);
@@ -46,8 +46,8 @@ HKT_API HKT_MUST_USE int hkt_priority_queue_create(hkt_queue **queue, size_t ite
 /* A queue without bound and without a count of tasks: a put never waits. (SimpleQueue) */
 HKT_API HKT_MUST_USE int hkt_simple_queue_create(hkt_queue **queue, size_t item_size);
 
-/* Frees the queue and what is in it; NULL is fine. While somebody waits in it, it is misuse (abort):
- * shut it down and join them first. */
+/* Frees the queue and what is in it; NULL is fine. While somebody waits in it, it is misuse
+ * (abort): shut it down and join them first. */
 HKT_API void hkt_queue_destroy(hkt_queue *queue);
 
 /* Puts a copy of `*item` in, waiting while the queue is full: 0; -ESHUTDOWN; -ECANCELED; -ENOMEM if
@@ -79,7 +79,8 @@ HKT_API int hkt_queue_join_until(hkt_queue *queue, hkt_deadline deadline);
  * so. `immediate` drops what is left, and counts it as done. Again is fine. (Queue.shutdown) */
 HKT_API void hkt_queue_shutdown(hkt_queue *queue, bool immediate);
 
-/* How many items are in it; has it none; has it no room: a moment ago. (Queue.qsize, empty, full) */
+/* How many items are in it; has it none; has it no room: a moment ago. (Queue.qsize, empty, full)
+ */
 HKT_API size_t hkt_queue_qsize(const hkt_queue *queue);
 HKT_API bool hkt_queue_empty(const hkt_queue *queue);
 HKT_API bool hkt_queue_full(const hkt_queue *queue);

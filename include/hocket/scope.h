@@ -36,9 +36,10 @@ typedef struct hkt_scope_options {
  * opposite order, by the thread that entered them. Not a cancellation point. */
 HKT_API void hkt_scope_enter(hkt_scope *scope, const hkt_scope_options *options);
 
-/* Leaves the innermost scope, which must be `scope` (else abort). 0 if it did not end, -ECANCELED if
- * hkt_scope_cancel ended it, -ETIMEDOUT if its own deadline ended it: that is, if a wait in it found
- * the deadline passed. What an outer scope did is not told here. */
+/* Leaves the innermost scope, which must be `scope` (else abort). 0 if it did not end, -ECANCELED
+ * if hkt_scope_cancel ended it, -ETIMEDOUT if its own deadline ended it: that is, if a wait or a
+ * checkpoint in it found the deadline passed. The first of the two counts. What an outer scope did
+ * is not told here. */
 HKT_API int hkt_scope_leave(hkt_scope *scope);
 
 /* Ends the scope: its waits return -ECANCELED from now on. From any thread, as often as you like;

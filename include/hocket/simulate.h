@@ -13,10 +13,10 @@
 HKT_BEGIN_DECLS
 
 /* Runs function(arg) once, as the first thread of a simulated process: the threads it starts, its
- * locks, queues, sleeps are simulated. Returns what the function returned when all its threads have
- * ended; or -EDEADLK when nobody could go on, -ELOOP when it took too many steps (a livelock); then,
- * and when the function fails, the report sink gets the seed, and who waits for what. -ENOMEM;
- * -EBUSY from within a simulation; -ENOSYS in other builds. */
+ * locks, queues, sleeps are simulated. Returns what the function returned when all its threads
+ * have ended; or -EDEADLK when nobody could go on, -ELOOP when it took too many steps (a
+ * livelock); then, and when the function fails, the report sink gets the seed, and who waits for
+ * what. -ENOMEM; -EBUSY from within a simulation; -ENOSYS in other builds. */
 HKT_API HKT_MUST_USE int hkt_simulate(uint64_t seed, int (*function)(void *), void *arg);
 
 typedef enum hkt_simulate_strategy {

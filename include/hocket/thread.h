@@ -43,18 +43,18 @@ typedef struct hkt_thread_options {
 HKT_API HKT_MUST_USE int hkt_thread_create(hkt_thread **thread, int (*function)(void *), void *arg,
                                            const hkt_thread_options *options);
 
-/* Starts it: 0, with its ident and native id known; -EALREADY the second time; -EAGAIN or -ENOMEM if
- * the system gives no thread, and it may be tried again. (Thread.start) */
+/* Starts it: 0, with its ident and native id known; -EALREADY the second time; -EAGAIN or -ENOMEM
+ * if the system gives no thread, and it may be tried again. (Thread.start) */
 HKT_API HKT_MUST_USE int hkt_thread_start(hkt_thread *thread);
 
-/* Both at once. `thread` may be NULL for one that nobody joins; else it is written before the new thread
- * runs, which may read it. */
+/* Both at once. `thread` may be NULL for one that nobody joins; else it is written before the new
+ * thread runs, which may read it. */
 HKT_API HKT_MUST_USE int hkt_thread_spawn(hkt_thread **thread, int (*function)(void *), void *arg,
                                           const hkt_thread_options *options);
 
-/* Waits until it has ended: 0, again and again and by many, and for NULL; -EDEADLK for oneself; -EINVAL before its
- * start, or for a thread that hocket did not make; -ECANCELED, -ETIMEDOUT. Cancellation points.
- * (Thread.join) */
+/* Waits until it has ended: 0, again and again and by many, and for NULL; -EDEADLK for oneself;
+ * -EINVAL before its start, or for a thread that hocket did not make; -ECANCELED, -ETIMEDOUT.
+ * Cancellation points. (Thread.join) */
 HKT_API int hkt_thread_join(hkt_thread *thread);
 HKT_API int hkt_thread_join_until(hkt_thread *thread, hkt_deadline deadline);
 
@@ -67,9 +67,9 @@ HKT_API const char *hkt_thread_sentence(const hkt_thread *thread);
 HKT_API void hkt_thread_destroy(hkt_thread *thread);
 
 /* Waits for all threads but daemons, the caller and foreign ones, later-born ones too: 0,
- * -ECANCELED, -ETIMEDOUT. What a program calls at the end of main. Cancellation points.
- * A program that ends without it, by return from main or exit, is held for up to a second while such
- * threads run; then the sink is told who they are, and it ends. */
+ * -ECANCELED, -ETIMEDOUT. What a program calls at the end of main. Cancellation points. A program
+ * that ends without it, by return from main or exit, is held for up to a second while such threads
+ * run; then the sink is told who they are, and it ends. */
 HKT_API int hkt_join_all(void);
 HKT_API int hkt_join_all_until(hkt_deadline deadline);
 
@@ -105,8 +105,9 @@ HKT_API int hkt_native_id(void);
 HKT_API int hkt_thread_set_stack_size(size_t bytes);
 HKT_API size_t hkt_thread_stack_size(void);
 
-/* Called in a thread whose function returned a negative value, right before its end, in place of the
- * line to the report sink; NULL brings that back, which says nothing of -ECANCELED. (excepthook) */
+/* Called in a thread whose function returned a negative value, right before its end, in place of
+ * the line to the report sink; NULL brings that back, which says nothing of -ECANCELED.
+ * (excepthook) */
 typedef void hkt_thread_hook(hkt_thread *thread, int err, const char *sentence);
 HKT_API void hkt_thread_set_excepthook(hkt_thread_hook *hook);
 

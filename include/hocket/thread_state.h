@@ -37,8 +37,8 @@ HKT_API const char *hkt_thread_state_name(hkt_thread_state state);
 HKT_API void hkt_thread_get_info(const hkt_thread *thread, hkt_thread_info *info);
 HKT_API hkt_thread_state hkt_thread_get_state(const hkt_thread *thread);
 
-/* All threads alive that hocket knows, daemons and foreign ones too, the oldest first: their number,
- * of which the first `n` are written to `infos`. (enumerate, active_count) */
+/* All threads alive that hocket knows, daemons and foreign ones too, the oldest first: their
+ * number, of which the first `n` are written to `infos`. (enumerate, active_count) */
 HKT_API size_t hkt_thread_enumerate(hkt_thread_info *infos, size_t n);
 HKT_API size_t hkt_thread_active_count(void);
 
@@ -47,7 +47,8 @@ HKT_API size_t hkt_thread_active_count(void);
 HKT_API void hkt_thread_report_all(void);
 
 /* From now on the signal `signo` (SIGQUIT, say) makes that report; a daemon thread of hocket's
- * writes it. 0, -EALREADY, -EINVAL for a signal that cannot be caught, -EMFILE, -EAGAIN, -ENOMEM. */
+ * writes it. 0, -EALREADY, -EINVAL for a signal that cannot be caught, -EMFILE, -EAGAIN, -ENOMEM.
+ */
 HKT_API int hkt_thread_report_on_signal(int signo);
 
 HKT_END_DECLS

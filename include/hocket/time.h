@@ -36,8 +36,8 @@ HKT_API double hkt_monotonic(void);
  * they have passed, -ECANCELED when the scope ended first. A cancellation point. (time.sleep) */
 HKT_API int hkt_sleep(double seconds);
 
-/* Waits until the deadline has come, which is success here: 0, or -ECANCELED. With {0} it waits
- * until it is cancelled. */
+/* Waits until the deadline has come, which is success here: 0, or -ECANCELED, also if it has come
+ * already. With {0} it waits until it is cancelled. */
 HKT_API int hkt_sleep_until(hkt_deadline deadline);
 
 HKT_END_DECLS

@@ -19,8 +19,8 @@ HKT_API HKT_MUST_USE int hkt_timer_start(hkt_timer **timer, double seconds, int 
  * (Timer.cancel) */
 HKT_API void hkt_timer_cancel(hkt_timer *timer);
 
-/* Waits until the function has ended, or was cancelled: 0, -ECANCELED if the caller's scope ended. A
- * cancellation point. (Timer.join) */
+/* Waits until the function has ended, or was cancelled: 0, -ECANCELED if the caller's scope ended.
+ * A cancellation point. (Timer.join) */
 HKT_API int hkt_timer_join(hkt_timer *timer);
 
 /* Gives the handle back; NULL is fine. The call is still made, unless it was cancelled. */

@@ -3,8 +3,8 @@
  * that touches the __atomic builtins, and the only one with a fence.
  *
  * Shared words are declared as plain types; whoever shares one touches it through these macros
- * alone, but for hkti_init, which is a plain store for as long as nobody else can see the word.
- * A compare-and-swap takes the expected value by value and says whether it stored; loops load again.
+ * alone, but for hkti_init, which is a plain store for as long as nobody else can see the word. A
+ * compare-and-swap takes the expected value by value and says whether it stored; loops load again.
  * Weak forms are not offered: on x86-64 they are the same, on aarch64 with LSE too.
  *
  * At each acquire or release stands the label of its partner, as "pairs: NAME"; tools/check-labels
@@ -91,7 +91,8 @@ uint64_t hkti_sim_atomic(enum hkti_atomic_op op, void *p, size_t size, uint64_t 
 #define hkti_fetch_or_seq_cst(p, v) HKTI_OR(p, v, __ATOMIC_SEQ_CST)
 
 /* A full fence: stores before it are seen before loads after it are made. Under TSan, which gcc
- * refuses to give a fence, a read-modify-write on a word of the caller's own, which TSan can model. */
+ * refuses to give a fence, a read-modify-write on a word of the caller's own, which TSan can
+ * model. */
 static inline void hkti_fence_seq_cst(void)
 {
 #if defined(HKT_SIM)

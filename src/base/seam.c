@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The seam in the simulated build: every atomic operation of base/atomic.h comes through here, and goes to
- * the simulation that runs on this OS thread, or to the processor. So this file, which is what
- * base/atomic.h stands on there, has __atomic builtins too; all of them are seq_cst, since the order
- * comes as a value. */
+/* The seam in the simulated build: every atomic operation of base/atomic.h comes through here, and
+ * goes to the simulation that runs on this OS thread, or to the processor. So this file, which is
+ * what base/atomic.h stands on there, has __atomic builtins too; all of them are seq_cst, since
+ * the order comes as a value. */
 #include "base/atomic.h"
 
 #ifdef HKT_SIM

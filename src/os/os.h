@@ -18,30 +18,33 @@ int64_t hkti_os_now(void);
  * reason, or when *word differs; -ETIMEDOUT. Of this process only. */
 int hkti_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline);
 
-/* Wakes up to `count` sleepers on word. The memory may be gone already: nothing is read or written. */
+/* Wakes up to `count` sleepers on word. The memory may be gone already: nothing is read or
+ * written. */
 void hkti_os_futex_wake(uint32_t *word, int count);
 
 /* For spinning: a hint to the processor (some 40 ns). */
 void hkti_os_pause(void);
 
-/* For spinning longer: lets another thread have the processor; after many `turns`, sleeps for 50 us,
- * so that a thread of lower priority gets it too. */
+/* For spinning longer: lets another thread have the processor; after many `turns`, sleeps for 50
+ * us, so that a thread of lower priority gets it too. */
 void hkti_os_yield(unsigned turns);
 
-/* Memory of the calling strand, HKTI_OS_LOCAL_SIZE bytes, zero at first, aligned to 64. Always there:
- * needs no allocation. The layer park has the first half, the layer thread the second. */
+/* Memory of the calling strand, HKTI_OS_LOCAL_SIZE bytes, zero at first, aligned to 64. Always
+ * there: needs no allocation. The layer park has the first half, the layer thread the second. */
 #define HKTI_OS_LOCAL_SIZE 2048
 void *hkti_os_local(void);
 
-/* Calls function(local memory) when the calling strand ends: 0 or -ENOMEM. One function a strand. */
+/* Calls function(local memory) when the calling strand ends: 0 or -ENOMEM. One function a strand.
+ */
 int hkti_os_at_thread_exit(void (*function)(void *local));
 
 /* May be run on at the same time, by affinity and the quota of the control group; at least 1. Read
  * once. */
 unsigned hkti_os_cpu_count(void);
 
-/* Waits until fd is ready for `events` (of poll), or wake_fd (-1: none) is readable, or the deadline:
- * 0 with *revents (0 if woken otherwise), -ETIMEDOUT, -EINTR as 0, other errors of poll. */
+/* Waits until fd is ready for `events` (of poll), or wake_fd (-1: none) is readable, or the
+ * deadline: 0 with *revents (0 if woken otherwise), -ETIMEDOUT, -EINTR as 0, other errors of poll.
+ */
 int hkti_os_poll(int fd, short events, short *revents, int wake_fd, int64_t deadline);
 
 /* An eventfd: to make one (or a negative errno), to make it readable, to make it not readable, to
@@ -64,7 +67,8 @@ int hkti_os_thread_start(struct hkti_os_thread *thread, void (*function)(void *)
 void hkti_os_thread_join(struct hkti_os_thread *thread);
 void hkti_os_thread_detach(struct hkti_os_thread *thread);
 
-/* Of the calling thread: the kernel's number; is it the one that runs main; its name, cut to 15 bytes. */
+/* Of the calling thread: the kernel's number; is it the one that runs main; its name, cut to 15
+ * bytes. */
 int hkti_os_native_id(void);
 bool hkti_os_is_main(void);
 void hkti_os_set_name(const char *name);
@@ -78,7 +82,8 @@ int hkti_os_at_fork(void (*in_child)(void));
 void *hkti_os_stack_map(size_t size);
 void hkti_os_stack_unmap(void *stack, size_t size);
 
-/* Catches signo from now on, calling `handler` with SA_RESTART; NULL: its default again. -EINVAL. */
+/* Catches signo from now on, calling `handler` with SA_RESTART; NULL: its default again. -EINVAL.
+ */
 int hkti_os_signal(int signo, void (*handler)(int));
 
 #endif

@@ -26,9 +26,9 @@ struct hkti_context {
     void *stack_pointer;
 };
 
-/* Prepares to run entry(value) on the `size` bytes of stack from `stack` on, where value is what the
- * first switch to it brings. `entry` must not return: its last act is a switch. Writes some 64 bytes
- * at the upper end of the stack. */
+/* Prepares to run entry(value) on the `size` bytes of stack from `stack` on, where value is what
+ * the first switch to it brings. `entry` must not return: its last act is a switch. Writes some 64
+ * bytes at the upper end of the stack. */
 void hkti_context_make(struct hkti_context *context, void *stack, size_t size,
                        void (*entry)(void *value));
 

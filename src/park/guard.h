@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The guard: the small lock inside every object that can be waited on. It guards that object's
- * fields and wait lists for some tens of nanoseconds; nothing is called, and nothing waits, while it
- * is held. It stops the whole OS thread: strands never switch under it.
+ * fields and wait lists for some tens of nanoseconds; nothing is called, and nothing waits, while
+ * it is held. It stops the whole OS thread: strands never switch under it.
  *
  * States: 0 free, 1 held, 2 held and somebody may sleep on it (Drepper, "Futexes are tricky"). The
  * sleeper sets 2 before each sleep, the releaser who finds 2 wakes one; so no sleeper is forgotten.

@@ -6,10 +6,10 @@
  * the scope, and with it the strand, is there as long as it is used; a scope that was LEFT is not
  * touched beyond its state.
  *
- * No cancel is lost: the canceller sets CANCELLED, then reads the strand's word; the strand arms its
- * word, then reads the states of its scopes; all sequentially consistent. One of the two sees the
- * other: either the strand finds the scope ended, or the canceller finds it armed and nudges it, upon
- * which it looks again. Source of the model: trio's cancel scopes. */
+ * No cancel is lost: the canceller sets CANCELLED, then reads the strand's word; the strand arms
+ * its word, then reads the states of its scopes; all sequentially consistent. One of the two sees
+ * the other: either the strand finds the scope ended, or the canceller finds it armed and nudges
+ * it, upon which it looks again. Source of the model: trio's cancel scopes. */
 #include "park/scope.h"
 
 #include <errno.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The strand: what waits. One stack's worth of execution, a thread's own for now, and the one waiter
- * record that every wait list is made of: a strand waits in one place at a time.
+/* The strand: what waits. One stack's worth of execution, a thread's own for now, and the one
+ * waiter record that every wait list is made of: a strand waits in one place at a time.
  *
  * Who may touch what:
  *   node            under the guard of the list it is in, or goes into
- *   list            which list it would take itself out of: set by the strand, NULL by who takes it out,
- *                   under that list's guard; atomic, since it is set to NULL again on its way elsewhere
+ *   list            which list it would take itself out of: set by the strand, NULL by who takes it
+ *                   out, under that list's guard; atomic, since it is set to NULL again on its way
  *   grant, item     by the strand before it is in a list, then by the waker that took it out, until
  *                   the wake; then by the strand again
  *   word            by everyone, atomically: the protocol of park/README.md
@@ -37,9 +37,9 @@ enum {
 struct hkti_wait_list;
 struct hkti_scope;
 
-/* Called around every wait of a strand, except those that say otherwise: `before` when it is about to
- * wait, `after`, in the opposite order, when it has waited. `after` may wait itself. They live in the
- * strand, HKTI_HOOKS at the most; `object` says whose one is, NULL that it is free. */
+/* Called around every wait of a strand, except those that say otherwise: `before` when it is about
+ * to wait, `after`, in the opposite order, when it has waited. `after` may wait itself. They live
+ * in the strand, HKTI_HOOKS at the most; `object` says whose one is, NULL that it is free. */
 struct hkti_wait_hook {
     struct hkti_node node; /* in strand->hooks, last added first */
     void (*before)(struct hkti_wait_hook *hook);
@@ -85,8 +85,8 @@ _Static_assert(sizeof(struct hkti_strand) <= HKTI_OS_LOCAL_SIZE / 2, "a strand i
 
 void hkti_strand_register(struct hkti_strand *self);
 
-/* This is the child of a raw fork of a program in which hocket's threads ran: its copies of their locks
- * may be held by threads that it does not have. It may not wait any more. */
+/* This is the child of a raw fork of a program in which hocket's threads ran: its copies of their
+ * locks may be held by threads that it does not have. It may not wait any more. */
 extern uint32_t hkti_forked;
 
 /* The calling strand. */
@@ -98,7 +98,8 @@ static inline struct hkti_strand *hkti_self(void)
     return self;
 }
 
-/* Called at the beginning and the end of each strand; set once, by a constructor of the layer thread. */
+/* Called at the beginning and the end of each strand; set once, by a constructor of the layer
+ * thread. */
 struct hkti_strand_events {
     void (*born)(struct hkti_strand *self);
     void (*ends)(struct hkti_strand *self);
@@ -111,8 +112,8 @@ void hkti_strand_forget(struct hkti_strand *self);
 /* What a strand waits for, in words, for reports. */
 void hkti_strand_describe(const struct hkti_strand *strand, char *text, size_t size);
 
-/* A hook for `object`, put in front of the others: misuse if there are HKTI_HOOKS already. To remove
- * it. The one for `object`, or NULL. */
+/* A hook for `object`, put in front of the others: misuse if there are HKTI_HOOKS already. To
+ * remove it. The one for `object`, or NULL. */
 struct hkti_wait_hook *hkti_hook_add(struct hkti_strand *self, void *object);
 void hkti_hook_remove(struct hkti_wait_hook *hook);
 struct hkti_wait_hook *hkti_hook_find(struct hkti_strand *self, const void *object);

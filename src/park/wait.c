@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The protocol of waiting and waking. park/README.md has its states, rules and proof; in short:
  *
- * A strand arms its word and joins a list under the list's guard. A waker takes it out under the same
- * guard, so that exactly one does, and owes it exactly one WOKEN. A nudge (of a cancel) may come any
- * time and leaves it in its list. A strand whose deadline or scope ends takes itself out under the
- * guard; if it is no longer in, a waker has it, and it awaits that WOKEN. So every wait that was
- * chosen ends with success, and no wake-up is lost or left over. */
+ * A strand arms its word and joins a list under the list's guard. A waker takes it out under the
+ * same guard, so that exactly one does, and owes it exactly one WOKEN. A nudge (of a cancel) may
+ * come any time and leaves it in its list. A strand whose deadline or scope ends takes itself out
+ * under the guard; if it is no longer in, a waker has it, and it awaits that WOKEN. So every wait
+ * that was chosen ends with success, and no wake-up is lost or left over. */
 #include "park/wait.h"
 
 #include <errno.h>

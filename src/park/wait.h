@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting and waking: what every primitive is made of. park/README.md has the protocol and its proof.
+/* Waiting and waking: what every primitive is made of. park/README.md has the protocol and its
+ * proof.
  *
  * A primitive has a guard and one or more wait lists under it. To wait:
  *
@@ -56,8 +57,8 @@ struct hkti_wait {
  * 0, -ETIMEDOUT, -ECANCELED; with an fd, also 1 when the fd is ready, or an error of poll. */
 int hkti_wait(struct hkti_wait *wait);
 
-/* The same in two steps, for what has to be done in between: begin queues the caller, under the guard
- * and leaves it held; finish is called without it. No other wait may come between them. */
+/* The same in two steps, for what has to be done in between: begin queues the caller, under the
+ * guard and leaves it held; finish is called without it. No other wait may come between them. */
 void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait);
 int hkti_wait_finish(struct hkti_strand *self, struct hkti_wait *wait);
 
@@ -83,8 +84,8 @@ static inline struct hkti_strand *hkti_wait_list_first(const struct hkti_wait_li
 /* Wakes a strand that the caller has taken out of a list. */
 void hkti_wake(struct hkti_strand *strand);
 
-/* Several: under the guard, hkti_wait_list_take moves up to n strands to `taken`, which gets `grant`
- * each; without it, hkti_wake_all wakes them. */
+/* Several: under the guard, hkti_wait_list_take moves up to n strands to `taken`, which gets
+ * `grant` each; without it, hkti_wake_all wakes them. */
 size_t hkti_wait_list_take(struct hkti_wait_list *list, size_t n, uintptr_t grant,
                            struct hkti_wait_list *taken);
 void hkti_wake_all(struct hkti_wait_list *taken);

@@ -2,10 +2,10 @@
 /* The barrier: a count and those who wait, under its guard.
  *
  * The last to come takes the others out, which makes the cycle complete: from then on no deadline
- * and no cancel can break it, and the next cycle may fill. Then it runs the action, without the guard, and
- * wakes them with grant 0, or -EPIPE if the action failed.
- * One that gives up before that breaks the barrier in the same step as it leaves the list (left_early),
- * so that nobody can complete the cycle without it; then it wakes the others with -EPIPE. */
+ * and no cancel can break it, and the next cycle may fill. Then it runs the action, without the
+ * guard, and wakes them with grant 0, or -EPIPE if the action failed. One that gives up before
+ * that breaks the barrier in the same step as it leaves the list (left_early), so that nobody can
+ * complete the cycle without it; then it wakes the others with -EPIPE. */
 #include <errno.h>
 #include <hocket/barrier.h>
 #include <limits.h>

@@ -2,10 +2,10 @@
 /* The condition: a list of its own. A waiter queues there before it releases the lock, so that a
  * notify by whoever takes the lock next finds it.
  *
- * A notify takes the longest waiting out and passes each to its lock (hkti_lock_adopt): while the lock
- * is held, it is queued there without having woken, so that a notify of all does not send a herd
- * against the lock. From then on it is notified: its deadline and its scope mean nothing any more, since
- * it is not in the list where it would give up (park/wait.c), and it returns 0.
+ * A notify takes the longest waiting out and passes each to its lock (hkti_lock_adopt): while the
+ * lock is held, it is queued there without having woken, so that a notify of all does not send a
+ * herd against the lock. From then on it is notified: its deadline and its scope mean nothing any
+ * more, since it is not in the list where it would give up (park/wait.c), and it returns 0.
  *
  * Lock order: the guard of the condition is released before that of the lock is taken. */
 #include <errno.h>

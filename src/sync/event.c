@@ -2,9 +2,10 @@
 /* The event: a flag that is written under the guard, and read without it by those who find it set.
  * A set takes all waiters out, so a clear right after does not reach them.
  *
- * Who has waited may free the event at once. So a wait that finds the flag set also looks whether the
- * setter still has the guard, and if so goes through it: the setter's release of the guard is its last
- * touch. (It took the guard before it set the flag, so who sees the flag sees that, or the release.) */
+ * Who has waited may free the event at once. So a wait that finds the flag set also looks whether
+ * the setter still has the guard, and if so goes through it: the setter's release of the guard is
+ * its last touch. (It took the guard before it set the flag, so who sees the flag sees that, or
+ * the release.) */
 #include <errno.h>
 #include <hocket/event.h>
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The giant lock: held by one strand, handed over in the order of asking.
  *
- * Who takes it gets a wait hook, which gives the lock away before each wait of that strand and takes it
- * again afterwards; the hook also counts the levels. To give it away is to hand it to the first waiter
- * (held stays), or to free it. Everything is under the guard, but for the look at `waiting` in a
- * checkpoint: it may be late by one checkpoint.
+ * Who takes it gets a wait hook, which gives the lock away before each wait of that strand and
+ * takes it again afterwards; the hook also counts the levels. To give it away is to hand it to the
+ * first waiter (held stays), or to free it. Everything is under the guard, but for the look at
+ * `waiting` in a checkpoint: it may be late by one checkpoint.
  *
  * A turn begins when the holder got the lock with others waiting, or when the first of them came
- * (turn_since). At a checkpoint the holder whose turn has lasted an interval hands the lock over and
- * queues at the end. So with N who never wait otherwise, each runs again after N - 1 turns.
+ * (turn_since). At a checkpoint the holder whose turn has lasted an interval hands the lock over
+ * and queues at the end. So with N who never wait otherwise, each runs again after N - 1 turns.
  *
- * A waiter whose patience ends looks whether the same turn has lasted all the time, and reports it. */
+ * A waiter whose patience ends looks whether the same turn has lasted all the time, and reports
+ * it. */
 #include <errno.h>
 #include <hocket/giant_lock.h>
 

@@ -24,7 +24,8 @@ static void sift_up(struct hkti_items *items, size_t hole, const void *item)
     hkti_item_copy(at(items, hole), item, items->item_size);
 }
 
-/* Finds the place for the last item, that at `count`, downwards from a hole at the root, and fills it. */
+/* Finds the place for the last item, that at `count`, downwards from a hole at the root, and fills
+ * it. */
 static void sift_down(struct hkti_items *items, size_t count)
 {
     const char *last = at(items, count);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a queue keeps its items: a ring, a stack or a heap of items of one size. Which items are in it is
- * said by two counters that the queue has: `tail` items have been put, `head` taken, ever. In a ring item
- * i lies at place i modulo its size, so one may be put while another is taken. */
+/* Where a queue keeps its items: a ring, a stack or a heap of items of one size. Which items are
+ * in it is said by two counters that the queue has: `tail` items have been put, `head` taken,
+ * ever. In a ring item i lies at place i modulo its size, so one may be put while another is
+ * taken. */
 #ifndef HKTI_SYNC_ITEMS_H
 #define HKTI_SYNC_ITEMS_H
 
@@ -33,7 +34,8 @@ static inline void *hkti_items_at(const struct hkti_items *items, size_t counter
     return items->base + (counter & (items->capacity - 1)) * items->item_size;
 }
 
-/* What the next two do for a stack or a heap that has `count` items, without the one in question. */
+/* What the next two do for a stack or a heap that has `count` items, without the one in question.
+ */
 void hkti_items_put_other(struct hkti_items *items, const void *item, size_t count);
 void hkti_items_take_other(struct hkti_items *items, void *item, size_t count);
 
@@ -59,8 +61,8 @@ static inline void hkti_items_take(struct hkti_items *items, size_t head, size_t
 /* Memory for `capacity` items (rounded up to a power of two); NULL. */
 char *hkti_items_allocate(const struct hkti_items *items, size_t *capacity);
 
-/* Moves to memory from hkti_items_allocate, that is larger; what is to be released comes back in its
- * place. */
+/* Moves to memory from hkti_items_allocate, that is larger; what is to be released comes back in
+ * its place. */
 void hkti_items_move(struct hkti_items *items, size_t head, size_t tail, char **base,
                      size_t *capacity);
 

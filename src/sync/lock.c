@@ -5,23 +5,28 @@
  * else is the slow path.
  *
  * Barging: an unlock frees the lock and then wakes the first waiter, which has to try for it like
- * anyone else. CALLED says that such a one is on its way, and until it has been there (it takes the
- * lock, or queues again in front) unlocks wake nobody: at most one woken thread competes. But when
- * the first waiter has waited for FAIR_AFTER, the unlock hands it the lock: HELD stays, grant says so.
+ * anyone else. CALLED says that such a one is on its way, and until it has been there (it takes
+ * the lock, or queues again in front) unlocks wake nobody: at most one woken thread competes. But
+ * when the first waiter has waited for FAIR_AFTER, the unlock hands it the lock: HELD stays, grant
+ * says so.
  *
- * Who may set what: HELD by whoever takes it, cleared by the holder; WAITED set and cleared under the
- * guard; CALLED set under the guard, cleared by the called one (in the same step as it takes the lock, or
- * under the guard as it queues).
+ * Who may set what: HELD by whoever takes it, cleared by the holder; WAITED set and cleared under
+ * the guard; CALLED set under the guard, cleared by the called one (in the same step as it takes
+ * the lock, or under the guard as it queues).
  *
- * Why nobody is forgotten: a strand queues under the guard, after it set WAITED in a word that said HELD,
- * in one step. So the holder's unlock finds WAITED, and either sees CALLED, in which case the called
- * one will unlock, or queue and clear CALLED, while the lock is held by somebody who has yet to unlock,
- * or it takes the guard and wakes the first. A called strand that gives up has tried the lock last
- * under the guard, and found it HELD with CALLED cleared: its holder will look.
+ * Why nobody is forgotten: a strand queues under the guard, after it set WAITED in a word that
+ * said HELD, in one step. So the holder's unlock finds WAITED, and either sees CALLED, in which
+ * case the called one will unlock, or queue and clear CALLED, while the lock is held by somebody
+ * who has yet to unlock, or it takes the guard and wakes the first. A called strand that gives up
+ * has tried the lock last under the guard, and found it HELD with CALLED cleared: its holder will
+ * look.
  *
- * The lock may be freed by who takes it after us, so an unlock's last touch is the clearing of HELD;
- * the guard is released before that. Sources: eventual fairness from WebKit's and parking_lot's
- * locks, the designated waker from nsync. */
+ * The price: a called strand that is stopped (SIGSTOP of one thread, a debugger) before it has
+ * tried keeps those behind it waiting, as a stopped holder does.
+ *
+ * The lock may be freed by who takes it after us, so an unlock's last touch is the clearing of
+ * HELD; the guard is released before that. Sources: eventual fairness from WebKit's and
+ * parking_lot's locks, the designated waker from nsync. */
 #include "sync/lock.h"
 
 #include <errno.h>
@@ -68,7 +73,8 @@ static bool spin_and_take(struct hkti_lock *lock, uint32_t clear)
     return false;
 }
 
-/* Takes the lock, queueing as often as it takes; `called`: the caller has been woken by an unlock. */
+/* Takes the lock, queueing as often as it takes; `called`: the caller has been woken by an unlock.
+ */
 static int queue_and_take(struct hkti_lock *lock, struct hkti_strand *self, struct hkti_wait *wait,
                           uint32_t called)
 {

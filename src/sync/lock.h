@@ -38,8 +38,8 @@ static inline bool hkti_lock_try(struct hkti_lock *lock)
     return hkti_cas_acquire(&lock->word, 0, HKTI_LOCK_HELD); /* pairs: lock */
 }
 
-/* Lets `strand`, which waits in no list just now, wait for the lock: it is woken when it may try for
- * it, or holds it (grant HKTI_LOCK_HELD). At once if the lock is free. */
+/* Lets `strand`, which waits in no list just now, wait for the lock: it is woken when it may try
+ * for it, or holds it (grant HKTI_LOCK_HELD). At once if the lock is free. */
 void hkti_lock_adopt(struct hkti_lock *lock, struct hkti_strand *strand);
 
 /* Takes the lock after a wait that hkti_lock_adopt may have had its hand in. */

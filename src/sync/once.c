@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Once: new, running (somebody is at it), done. Under its guard, but for the look at `done`.
- * When the function fails, the state is new again and one waiter is woken, which will run it; when it
+/* Once: new, running (somebody is at it), done. Under its guard, but for the look at `done`. When
+ * the function fails, the state is new again and one waiter is woken, which will run it; when it
  * is done, all are. */
 #include <errno.h>
 #include <hocket/once.h>

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue: items between two counters, and three lists of those who wait (for an item, for room, for the
- * end of all work).
+/* The queue: items between two counters, and three lists of those who wait (for an item, for room,
+ * for the end of all work).
  *
- * Two guards, so that a put and a get of a first-in-first-out queue may run side by side, each on cache lines
- * of its own. The quick ways take one:
- *   put, under put.guard: nobody waits for an item or for room, it is not shut down, and there is room by the
- *        last look at `head`: copy the item in, advance `tail`;
- *   get, under get.guard: nobody waits for room, and there is an item by the last look at `tail`: copy it out,
- *        advance `head`.
- * All else takes both, put.guard first: then nothing moves, and the rules of the queue are plain code. What
- * the quick ways rely on (getters_wait, putters_wait, shut_down, limit, where the items are) is changed only under
- * both. Stacks and heaps have no quick way; for them get.guard is not used.
+ * Two guards, so that a put and a get of a first-in-first-out queue may run side by side, each on
+ * cache lines of its own. The quick ways take one:
+ *   put, under put.guard: nobody waits for an item, it is not shut down, and there is room by the
+ *        last look at `head` (so nobody waits for room either): copy the item in, advance `tail`;
+ *   get, under get.guard: nobody waits for room, and there is an item by the last look at `tail`:
+ *        copy it out, advance `head`.
+ * All else takes both, put.guard first: then nothing moves, and the rules of the queue are plain
+ * code. What the quick ways rely on (getters_wait, putters_wait, shut_down, limit, where the items
+ * are) is changed only under both. Stacks and heaps have no quick way; for them get.guard is not
+ * used.
  *
- * Invariants, whenever put.guard is free: a getter waits only while there is no item; a putter only while
- * there is no room; in a queue that is shut down nobody waits for either. `settle` brings this about: it
- * copies items straight into waiting getters' memory, and waiting putters' items in. So who is woken has what
- * it waited for, no item is lost to one who gave up (it was out of the list, or it has the item), and nobody
- * in a list is overtaken. A strand's `item` is its buffer; `grant` is 0, or the error (positive) that it is
- * sent away with. The lists are under put.guard; getters_wait and putters_wait may say yes for a list that
- * has become empty since: who looks under both guards corrects it.
+ * Invariants, whenever put.guard is free: a getter waits only while there is no item; a putter
+ * only while there is no room; in a queue that is shut down nobody waits for either. `settle`
+ * brings this about: it copies items straight into waiting getters' memory, and waiting putters'
+ * items in. So who is woken has what it waited for, no item is lost to one who gave up (it was out
+ * of the list, or it has the item), and nobody in a list is overtaken. A strand's `item` is its
+ * buffer; `grant` is 0, or the error (positive) that it is sent away with. The lists are under
+ * put.guard; getters_wait and putters_wait may say yes for a list that has become empty since: who
+ * looks under both guards corrects it.
  *
- * Before it queues, a strand watches the counters for a moment without being in a list: so the other side
- * can do many items in one go, where being handed each would make the two run in step.
+ * Before it queues, a strand watches the counters for a moment without being in a list: so the
+ * other side can do many items in one go, where being handed each would make the two run in step.
  *
- * Work not done is what was put, less `done`; that and the joiners are under join.guard, an innermost one. */
+ * Work not done is what was put, less `done`; that and the joiners are under join.guard, an
+ * innermost one. */
 #include <errno.h>
 #include <hocket/queue.h>
 
@@ -36,7 +39,9 @@
 
 #define FIRST_CAPACITY 16
 
-#define OWN_LINE __attribute__((aligned(64)))
+/* Keeps what stands before and after it on different cache lines, wherever the allocator puts it.
+ */
+#define APART(name) char name[64]
 
 struct hkt_queue {
     struct hkti_items items;
@@ -44,24 +49,27 @@ struct hkt_queue {
     size_t limit; /* items that fit now: maxsize, or what there is memory for */
     bool simple;
     bool shut_down;
+    APART(apart_from_put);
     struct {
         uint32_t guard;
         bool getters_wait;
         size_t tail;      /* atomic: read by the other side */
         size_t head_seen; /* head, when a putter last looked */
         struct hkti_wait_list getters, putters;
-    } OWN_LINE put;
+    } put;
+    APART(apart_from_get);
     struct {
         uint32_t guard;
         bool putters_wait;
         size_t head; /* atomic: read by the other side */
         size_t tail_seen;
-    } OWN_LINE get;
+    } get;
+    APART(apart_from_join);
     struct {
         uint32_t guard;
         size_t done;
         struct hkti_wait_list joiners;
-    } OWN_LINE join;
+    } join;
 };
 
 static int create(struct hkt_queue **queue, size_t item_size, enum hkti_items_order order,
@@ -221,8 +229,8 @@ static int wait_in(hkt_queue *queue, struct hkti_wait_list *list, const char *wh
     return err < 0 ? err : -(int)self->grant;
 }
 
-/* Under both guards, which it lets go for a moment: room for one item more in an unbounded queue. 0, and the
- * caller looks again, or -ENOMEM. */
+/* Under both guards, which it lets go for a moment: room for one item more in an unbounded queue.
+ * 0, and the caller looks again, or -ENOMEM. */
 static int grow(hkt_queue *queue)
 {
     size_t capacity = queue->items.capacity * 2;
@@ -249,7 +257,7 @@ static int put_plainly(hkt_queue *queue, const void *item)
     for (;;) {
         if (queue->shut_down)
             return -ESHUTDOWN;
-        if (!hkti_list_empty(&queue->put.putters.head) || count_of(queue) >= queue->maxsize)
+        if (count_of(queue) >= queue->maxsize)
             return -EAGAIN;
         if (count_of(queue) < queue->limit)
             break;
@@ -279,8 +287,8 @@ static bool watch(const hkt_queue *queue, size_t count)
     return false;
 }
 
-/* The whole of a put or a get (of `item`, with `plainly`), for which the quick way was not open. `stuck`: so
- * many items are in it when it has to wait. */
+/* The whole of a put or a get (of `item`, with `plainly`), for which the quick way was not open.
+ * `stuck`: so many items are in it when it has to wait. */
 static int transfer(hkt_queue *queue, bool put, void *item, size_t stuck, bool wait,
                     int64_t deadline)
 {
@@ -308,8 +316,7 @@ static inline bool put_quickly(hkt_queue *queue, const void *item)
         return false;
     hkti_guard_acquire(&queue->put.guard);
     size_t tail = hkti_load_relaxed(&queue->put.tail);
-    bool open = !queue->shut_down && !queue->put.getters_wait &&
-                hkti_list_empty(&queue->put.putters.head);
+    bool open = !queue->shut_down && !queue->put.getters_wait;
     if (open && tail - queue->put.head_seen >= queue->limit) {
         queue->put.head_seen = hkti_load_acquire(&queue->get.head); /* pairs: queue-head */
         open = tail - queue->put.head_seen < queue->limit;

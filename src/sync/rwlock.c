@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The rwlock: everything under its guard. It is handed over in the order of coming: a writer alone,
- * readers until the next writer. So who comes may go in only if nobody waits, and who waits is never
- * overtaken. When a waiter gives up, those behind it may have become free to go: it serves them. */
+/* The rwlock: everything under its guard. It is handed over in the order of coming: a writer
+ * alone, readers until the next writer. So who comes may go in only if nobody waits, and who waits
+ * is never overtaken. When a waiter gives up, those behind it may have become free to go: it
+ * serves them. */
 #include <errno.h>
 #include <hocket/rwlock.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The semaphore: a count under a guard, and those who wait. A released permit is handed to the
- * longest waiting; so permits are free only while nobody waits, a free one may be taken without
- * a look at the list, and a permit that was handed over is kept even by one whose deadline passed in
+ * longest waiting; so permits are free only while nobody waits, a free one may be taken without a
+ * look at the list, and a permit that was handed over is kept even by one whose deadline passed in
  * that moment (park/wait.c). */
 #include <errno.h>
 #include <hocket/semaphore.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The belt at the end of the process: threads that hkt_join_all would have waited for get a second,
- * then they are named and the process ends without them. The end of a process is C's, and exit must not
- * hang because of a thread that never ends. */
+/* The belt at the end of the process: threads that hkt_join_all would have waited for get a
+ * second, then they are named and the process ends without them. The end of a process is C's, and
+ * exit must not hang because of a thread that never ends. */
 #include <hocket/scope.h>
 #include <stdlib.h>
 

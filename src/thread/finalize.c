@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of hocket in a process: what it keeps for the process and the calling thread is given back. */
+/* The end of hocket in a process: what it keeps for the process and the calling thread is given
+ * back. */
 #include <errno.h>
 #include <hocket/memory.h>
 

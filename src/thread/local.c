@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Thread-local values. A name has a place in the table and a number that is never used again; a strand has
- * an array of values by place, each with the number that it was set under. So the values of a
- * destroyed name are not found any more, whoever has its place now.
+/* Thread-local values. A name has a place in the table and a number that is never used again; a
+ * strand has an array of values by place, each with the number that it was set under. So the
+ * values of a destroyed name are not found any more, whoever has its place now.
  *
  * The table is under its guard; a strand's array is its own. */
 #include <errno.h>
@@ -90,7 +90,8 @@ int hkt_local_set(hkt_local *local, void *value)
     return 0;
 }
 
-/* The value in this place, taken away, and what to call for it; NULL if there is nothing to call. */
+/* The value in this place, taken away, and what to call for it; NULL if there is nothing to call.
+ */
 static void (*take(struct hkti_strand *self, size_t place, void **value))(void *)
 {
     void (*destructor)(void *) = NULL;

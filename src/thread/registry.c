@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of threads alive, under a guard of its own, which is held for as long as it takes to walk it.
+/* The list of threads alive, under a guard of its own, which is held for as long as it takes to
+ * walk it.
  *
- * Every strand has a record from its birth on: that of a hocket thread was made before; that of main
- * is static, so that it is there before main's first call; that of a foreign thread lies in its own
- * local memory, after the strand. */
+ * Every strand has a record from its birth on: that of a hocket thread was made before; that of
+ * main is static, so that it is there before main's first call; that of a foreign thread lies in
+ * its own local memory, after the strand. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -132,8 +133,9 @@ static void simulation_ends(void)
 }
 #endif
 
-/* The child of a raw fork has one thread, which is its main one from now on. If hocket's threads ran, it
- * may only exec; else the list begins anew, since the other records lay in stacks that are gone. */
+/* The child of a raw fork has one thread, which is its main one from now on. If hocket's threads
+ * ran, it may only exec; else the list begins anew, since the other records lay in stacks that are
+ * gone. */
 static void in_fork_child(void)
 {
     struct hkti_strand *self = hkti_os_local();

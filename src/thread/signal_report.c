@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The report of all threads on a signal: the handler only writes to an eventfd, and a daemon thread that
- * waits for it writes the report, since a handler may not.
- * One such thread a process; started under its guard, stopped by hkt_finalize. */
+/* The report of all threads on a signal: the handler only writes to an eventfd, and a daemon
+ * thread that waits for it writes the report, since a handler may not. One such thread a process;
+ * started under its guard, stopped by hkt_finalize. */
 #include <errno.h>
 #include <hocket/fd.h>
 #include <hocket/scope.h>

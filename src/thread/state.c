@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread seen from outside. What it waits for is read from its strand, which is there while the
- * thread is in the registry: so under the registry's guard. The fields are written by the strand one by
- * one (park/wait.c); what is read belongs together but for moments. Who sees a thread wait also sees what
- * it did before. */
+ * thread is in the registry: so under the registry's guard. The fields are written by the strand
+ * one by one (park/wait.c); what is read belongs together but for moments. Who sees a thread wait
+ * also sees what it did before. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread's life: made, started, joined, given back. thread.h has the states and who may touch what.
+/* A thread's life: made, started, joined, given back. thread.h has the states and who may touch
+ * what.
  *
- * The end: the thread leaves the registry, sets `ended`, and drops its reference; after that it touches
- * nothing of the record. Who joins waits for `ended`; the first of them also joins the system's thread,
- * which is then a few instructions from its end. If nobody joins, the last reference detaches it. */
+ * The end: the thread leaves the registry, sets `ended`, and drops its reference; after that it
+ * touches nothing of the record. Who joins waits for `ended`; the first of them also joins the
+ * system's thread, which is then a few instructions from its end. If nobody joins, the last
+ * reference detaches it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,8 +92,8 @@ static void name_it(struct hkt_thread *thread)
         hkti_os_set_name(name);
 }
 
-/* The thread is seen to have ended, then is no more. It stays in the registry until it has nothing more to
- * do with its record, so that hkt_join_all does not return before. */
+/* The thread is seen to have ended, then is no more. It stays in the registry until it has nothing
+ * more to do with its record, so that hkt_join_all does not return before. */
 static void end(struct hkt_thread *thread, struct hkti_strand *self)
 {
     hkti_locals_end(self);
@@ -209,8 +211,8 @@ void hkt_thread_destroy(hkt_thread *thread)
     hkti_thread_unref(thread);
 }
 
-/* A thread that holds up hkt_join_all, with a reference; NULL if there is none. *departing: some are
- * just going. */
+/* A thread that holds up hkt_join_all, with a reference; NULL if there is none. *departing: some
+ * are just going. */
 static struct hkt_thread *somebody(bool *departing)
 {
     struct hkt_thread *found = NULL;

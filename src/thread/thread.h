@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The record of a thread, and the list of those alive.
  *
- * States: NEW; STARTED, from before the system is asked for a thread; ENDED.
- * References: the handle (until destroy), the running thread, and whoever joins by hkt_join_all; the
- * last one frees it. Records of foreign threads and of main are not counted: the first live in the thread's
+ * States: NEW; STARTED, from before the system is asked for a thread; ENDED. References: the
+ * handle (until destroy), the running thread, and whoever joins by hkt_join_all; the last one
+ * frees it. Records of foreign threads and of main are not counted: the first live in the thread's
  * own memory, that of main is static.
  *
- * Who may touch what: function, arg, stack_size, daemon until the start by its creator; node, strand,
- * name under the registry's guard; result and sentence by the thread before `ended` is set, by anyone
- * after; state, native_id, refs, joined atomically. */
+ * Who may touch what: function, arg, stack_size, daemon until the start by its creator; node,
+ * strand, name under the registry's guard; result and sentence by the thread before `ended` is
+ * set, by anyone after; state, native_id, refs, joined atomically. */
 #ifndef HKTI_THREAD_THREAD_H
 #define HKTI_THREAD_THREAD_H
 
@@ -49,8 +49,8 @@ static inline struct hkt_thread *hkti_thread_self(void)
 extern uint32_t hkti_registry_guard;
 extern struct hkti_node hkti_registry;
 
-/* In and out; `ident` is given at entry. A thread of hocket that was taken out is departing until it has
- * said that it is gone: it still has its record. */
+/* In and out; `ident` is given at entry. A thread of hocket that was taken out is departing until
+ * it has said that it is gone: it still has its record. */
 void hkti_registry_add(struct hkt_thread *thread);
 void hkti_registry_remove(struct hkt_thread *thread);
 void hkti_registry_gone(void);

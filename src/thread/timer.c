@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A timer is a thread that waits for an event, cancelled, until the time has come. Who changes the state from
- * WAITING first decides: the thread to CALLED, a cancel to CANCELLED.
- * References: the handle, and the thread. */
+/* A timer is a thread that waits for an event, cancelled, until the time has come. Who changes the
+ * state from WAITING first decides: the thread to CALLED, a cancel to CANCELLED. References: the
+ * handle, and the thread. */
 #include <errno.h>
 #include <hocket/timer.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hkt_barrier when it breaks (by a deadline, a cancel, an abort, an action that fails), and its reset. */
+/* hkt_barrier when it breaks (by a deadline, a cancel, an abort, an action that fails), and its
+ * reset. */
 #include <hocket/barrier.h>
 
 #include "caller.h"

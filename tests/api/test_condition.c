@@ -321,8 +321,8 @@ TEST_ABORTS(waiting_without_the_lock_until_a_deadline_is_misuse, "is not held")
     CHECK_EQ(hkt_condition_wait_until(&changed, &lock, hkt_after(0)), 0);
 }
 
-/* One notify for one token, and one who always waits. Beside that one there are others, who give up all
- * the time: whoever returns 0 takes the token, so each notify must end in exactly one 0. */
+/* One notify for one token, and one who always waits. Beside that one there are others, who give
+ * up all the time: whoever returns 0 takes the token, so each notify must end in exactly one 0. */
 struct counter {
     hkt_lock lock;
     hkt_condition changed;

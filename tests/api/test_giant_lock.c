@@ -307,7 +307,8 @@ TEST_ABORTS(acquiring_it_while_it_is_given_away_is_misuse, "was given away by be
     hkt_giant_lock_acquire(&lock);
 }
 
-/* It would hand over what another holds. Nobody looks while nobody waits: a checkpoint is one load. */
+/* It would hand over what another holds. Nobody looks while nobody waits: a checkpoint is one
+ * load. */
 TEST_ABORTS(a_checkpoint_by_another_than_the_holder_is_misuse,
             "hkt_giant_lock_checkpoint: giant lock 0x")
 {

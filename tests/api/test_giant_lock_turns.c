@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How the giant lock goes round: at checkpoints, after an interval, in the order of asking; and what is
- * said about a holder that never gives way. */
+/* How the giant lock goes round: at checkpoints, after an interval, in the order of asking; and
+ * what is said about a holder that never gives way. */
 #include <hocket/error.h>
 #include <hocket/event.h>
 #include <hocket/giant_lock.h>
@@ -12,7 +12,8 @@
 #define PLAYERS 4
 #define TURNS 48
 
-/* Threads that compute under the giant lock, with a checkpoint now and then. Plain: the lock guards it. */
+/* Threads that compute under the giant lock, with a checkpoint now and then. Plain: the lock
+ * guards it. */
 struct game {
     hkt_giant_lock lock;
     double interval;
@@ -52,7 +53,8 @@ static int play(void *arg)
     return 0;
 }
 
-/* All play; the lock is held until all of them have asked, so the order is that of their numbers. */
+/* All play; the lock is held until all of them have asked, so the order is that of their numbers.
+ */
 static void let_play(struct game *game)
 {
     struct player players[PLAYERS];
@@ -77,8 +79,8 @@ TEST(turns_go_round_in_the_order_of_asking)
         CHECK_EQ(game.log[i], i % PLAYERS);
 }
 
-/* A turn lasts an interval, so each runs again within as many intervals as there are threads; how much
- * more depends on how busy this machine is. */
+/* A turn lasts an interval, so each runs again within as many intervals as there are threads; how
+ * much more depends on how busy this machine is. */
 TEST(each_runs_again_within_as_many_intervals_as_there_are_threads)
 {
     struct game game;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The giant lock in every call of hocket that waits: whoever holds it gives way by itself, and comes back
- * with it, however the wait ended and whatever levels it had. */
+/* The giant lock in every call of hocket that waits: whoever holds it gives way by itself, and
+ * comes back with it, however the wait ended and whatever levels it had. */
 #include <hocket/barrier.h>
 #include <hocket/condition.h>
 #include <hocket/event.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hkt_lock beyond the contract of locks (tests/contract): what it is at rest, how it is handed over,
- * when its memory may go, misuse. */
+/* hkt_lock beyond the contract of locks (tests/contract): what it is at rest, how it is handed
+ * over, when its memory may go, misuse. */
 #include <hocket/event.h>
 #include <hocket/lock.h>
 #include <stdlib.h>
@@ -156,8 +156,8 @@ TEST(who_is_beaten_to_it_keeps_its_deadline)
     }
 }
 
-/* The last one to hold it frees its memory at once, while the one before may still be on its way out
- * of the release. */
+/* The last one to hold it frees its memory at once, while the one before may still be on its way
+ * out of the release. */
 struct fleeting {
     hkt_lock lock;
     bool last; /* under the lock: the next one to hold it is the last */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The priority queue: the least item first, by a function of yours. What it has in common with other
- * queues is in test_queue.c and its neighbours. */
+/* The priority queue: the least item first, by a function of yours. What it has in common with
+ * other queues is in test_queue.c and its neighbours. */
 #include <hocket/queue.h>
 #include <stdlib.h>
 

@@ -210,7 +210,8 @@ TEST(what_was_taken_out_before_an_immediate_shutdown_is_still_waited_for)
     hkt_queue_destroy(queue);
 }
 
-/* Work said to be done before it was taken out: dropping what is left never counts below nothing. */
+/* Work said to be done before it was taken out: dropping what is left never counts below nothing.
+ */
 TEST(dropping_what_was_done_already_does_not_count_twice)
 {
     hkt_queue *queue = made(4);
@@ -244,7 +245,8 @@ TEST(stacks_priority_and_simple_queues_shut_down_likewise)
     hkt_queue_destroy(queue);
 }
 
-/* Everybody does everything while the queue is shut down: all return, and nothing is unaccounted for. */
+/* Everybody does everything while the queue is shut down: all return, and nothing is unaccounted
+ * for. */
 struct closing {
     hkt_queue *queue;
     bool immediate;

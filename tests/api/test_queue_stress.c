@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Many threads put into one queue and get from it, in all ways: every item comes out once, in an order
- * that the queue promises. */
+/* Many threads put into one queue and get from it, in all ways: every item comes out once, in an
+ * order that the queue promises. */
 #include <hocket/queue.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting in a queue for an item or for room: who is served, in which order, and that no item is lost or
- * doubled when somebody gives up. */
+/* Waiting in a queue for an item or for room: who is served, in which order, and that no item is
+ * lost or doubled when somebody gives up. */
 #include <hocket/queue.h>
 
 #include "caller.h"

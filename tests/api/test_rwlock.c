@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hkt_rwlock: many readers or one writer, in the order of coming. Writing alone, deadlines and cancel
- * of the writers are in the contract of locks (tests/contract). */
+/* hkt_rwlock: many readers or one writer, in the order of coming. Writing alone, deadlines and
+ * cancel of the writers are in the contract of locks (tests/contract). */
 #include <hocket/event.h>
 #include <hocket/rwlock.h>
 #include <sched.h>

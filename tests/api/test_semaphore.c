@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hkt_semaphore: so many permits, never more, never fewer. With one permit it is a lock, and keeps the
- * contract of locks too (tests/contract). */
+/* hkt_semaphore: so many permits, never more, never fewer. With one permit it is a lock, and keeps
+ * the contract of locks too (tests/contract). */
 #include <hocket/event.h>
 #include <hocket/semaphore.h>
 #include <limits.h>

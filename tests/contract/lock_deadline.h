@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of every lock, second part: the forms that do not wait, that wait until a deadline, that
- * are cancelled; and the lock after that. Beside what lock_exclusion.h asks for, the test says before:
+/* The contract of every lock, second part: the forms that do not wait, that wait until a deadline,
+ * that are cancelled; and the lock after that. Beside what lock_exclusion.h asks for, the test
+ * says before:
  *
  *     static int subject_acquire_until(subject *lock, hkt_deadline deadline);
  *     static int subject_acquire_nowait(subject *lock);

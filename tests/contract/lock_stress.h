@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of every lock, third part: several threads take it in all ways at once, with deadlines
- * that pass and scopes that are cancelled under them. Afterwards the count is exact, each refusal had
- * its reason, and the lock is free. Asks for what lock_deadline.h asks for. */
+/* The contract of every lock, third part: several threads take it in all ways at once, with
+ * deadlines that pass and scopes that are cancelled under them. Afterwards the count is exact,
+ * each refusal had its reason, and the lock is free. Asks for what lock_deadline.h asks for. */
 #ifndef HOCKET_TEST_LOCK_STRESS_H
 #define HOCKET_TEST_LOCK_STRESS_H
 

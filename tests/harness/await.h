@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for what another thread does, in tests. Everything here looks again and again, with a short
- * pause, until it is so; what never comes is ended by the test's deadline. So no test guesses how long
- * another thread takes, and none is slower than it must be. */
+/* Waiting for what another thread does, in tests. Everything here looks again and again, with a
+ * short pause, until it is so; what never comes is ended by the test's deadline. So no test
+ * guesses how long another thread takes, and none is slower than it must be. */
 #ifndef HOCKET_TEST_AWAIT_H
 #define HOCKET_TEST_AWAIT_H
 

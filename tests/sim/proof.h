@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Proofs by simulation: a scenario is a small program with threads that returns 0, or says what went wrong.
- * prove() runs it under many schedules of each kind and prints how many. */
+/* Proofs by simulation: a scenario is a small program with threads that returns 0, or says what
+ * went wrong. prove() runs it under many schedules of each kind and prints how many. */
 #ifndef HOCKET_SIM_PROOF_H
 #define HOCKET_SIM_PROOF_H
 
@@ -64,8 +64,8 @@ static inline int together(int (*const functions[])(void *), int count)
             return hkt_fail(-EIO, "%s:%d: %s", __FILE__, __LINE__, #condition);                    \
     } while (0)
 
-/* One at a time: -EIO if somebody is inside already. `inside` is no atomic on purpose: where it is checked,
- * a lock is held. */
+/* One at a time: -EIO if somebody is inside already. `inside` is no atomic on purpose: where it is
+ * checked, a lock is held. */
 static inline int pass_alone(int *inside)
 {
     int before = (*inside)++;

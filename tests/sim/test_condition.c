@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The condition, under all schedules: no notify is lost, also to one who gives up, and the waiters come
- * back with the lock, one at a time. */
+/* The condition, under all schedules: no notify is lost, also to one who gives up, and the waiters
+ * come back with the lock, one at a time. */
 #include "proof.h"
 
 static hkt_lock lock;

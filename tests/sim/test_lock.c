@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock, the rlock and the rwlock, under all schedules: one at a time, nobody forgotten, nothing left over,
- * and nobody touches a lock that its last user has freed. */
+/* The lock, the rlock and the rwlock, under all schedules: one at a time, nobody forgotten,
+ * nothing left over, and nobody touches a lock that its last user has freed. */
 #include <stdlib.h>
 
 #include "proof.h"

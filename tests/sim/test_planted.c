@@ -2,8 +2,8 @@
 /* The test of the tester: bugs of the classic kinds are planted, and each strategy must find them
  * within some thousands of schedules; and must find nothing in the same program without the bug.
  *
- * Each program has `planted` say which of both it is, and its bug shows as a deadlock or as a broken
- * invariant (-EIO). Straight on atomics and futexes, as park and sync are. */
+ * Each program has `planted` say which of both it is, and its bug shows as a deadlock or as a
+ * broken invariant (-EIO). Straight on atomics and futexes, as park and sync are. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -172,7 +172,8 @@ TEST(a_missing_store_load_fence_is_found)
 }
 
 /* 4. A double hand-over. Two waiters, two who each hand one permit to a waiter. The bug: whether a
- * waiter still waits is looked at in one step and changed in another, so both may choose the same. */
+ * waiter still waits is looked at in one step and changed in another, so both may choose the same.
+ */
 
 enum { WAITING, GRANTED };
 static uint32_t places[2];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue, under all schedules: each item comes out once, whoever gives up or shuts down meanwhile. */
+/* The queue, under all schedules: each item comes out once, whoever gives up or shuts down
+ * meanwhile. */
 #include "proof.h"
 
 static hkt_queue *queue;

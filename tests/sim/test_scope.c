@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Scopes and the two ways to sleep, under all schedules: no cancel is lost, and nobody touches a scope, a
- * strand or an eventfd that is gone. */
+/* Scopes and the two ways to sleep, under all schedules: no cancel is lost, and nobody touches a
+ * scope, a strand or an eventfd that is gone. */
 #include <poll.h>
 #include <unistd.h>
 

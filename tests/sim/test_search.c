@@ -30,9 +30,9 @@ static uint64_t schedules_with(unsigned preemptions, int (*function)(void *))
     return result.schedules;
 }
 
-/* All interleavings of two threads with a steps and b steps: (a+b)! / (a! b!). With main in it, which
- * may be pre-empted at its two starts, there are more; what matters is that the search ends, that
- * each schedule comes once, and how many there are. */
+/* All interleavings of two threads with a steps and b steps: (a+b)! / (a! b!). With main in it,
+ * which may be pre-empted at its two starts, there are more; what matters is that the search ends,
+ * that each schedule comes once, and how many there are. */
 TEST(search_is_complete_and_counts)
 {
     uint64_t one = schedules_with(1, two_points);

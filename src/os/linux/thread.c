@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads of the system, and memory of the calling thread.
  *
- * The memory is a thread-local block, there without any allocation, and found by a thread-local pointer:
- * only the pointer needs the quick but scarce kind of thread-local storage, so that the library can
- * also be loaded at run time. Its end is told by the destructor of a pthread key, which also runs in
- * threads that hocket did not make. */
+ * The memory is a thread-local block, there without any allocation, and found by a thread-local
+ * pointer: only the pointer needs the quick but scarce kind of thread-local storage, so that the
+ * library can also be loaded at run time. Its end is told by the destructor of a pthread key,
+ * which also runs in threads that hocket did not make. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

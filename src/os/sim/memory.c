@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory as an x86-64 has it (Owens, Sarkar, Sewell: A Better x86 Memory Model, x86-TSO, 2009): each
- * strand has a buffer, first in first out, of stores that the others do not see yet.
+/* Memory as an x86-64 has it (Owens, Sarkar, Sewell: A Better x86 Memory Model, x86-TSO, 2009):
+ * each strand has a buffer, first in first out, of stores that the others do not see yet.
  *
  *   load            the newest store in one's own buffer to that place, else memory
  *   store           to the buffer; seq_cst: after all that is there, to memory
@@ -8,12 +8,11 @@
  *   fence           empties one's own buffer
  *   landing         the oldest store of some buffer goes to memory, whenever the strategy says so
  *
- * Three things are unlike the processor, where plain accesses go through the same buffer. Accesses of
- * different size to the same bytes find the buffer emptied first. hkti_init, which stands for a plain
- * store, drops what its strand has on its way to those bytes. And a store to the strand's own stack
- * is not delayed, nor what is before it: by the time it landed, the function might have returned and
- * plain variables live there. (The strand's local block is not on its stack.)
- */
+ * Three things are unlike the processor, where plain accesses go through the same buffer. Accesses
+ * of different size to the same bytes find the buffer emptied first. hkti_init, which stands for a
+ * plain store, drops what its strand has on its way to those bytes. And a store to the strand's
+ * own stack is not delayed, nor what is before it: by the time it landed, the function might have
+ * returned and plain variables live there. (The strand's local block is not on its stack.) */
 #include <string.h>
 
 #include "os/sim/sim.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a simulation has to say: why a schedule failed and who waits for what; with HKT_SIM_TRACE in
- * the environment, each step on standard error; and the seed, when the program dies within a schedule
- * (a failed assert, a bad pointer, exit), so that this death can be had again.
+/* What a simulation has to say: why a schedule failed and who waits for what; with HKT_SIM_TRACE
+ * in the environment, each step on standard error; and the seed, when the program dies within a
+ * schedule (a failed assert, a bad pointer, exit), so that this death can be had again.
  *
  * For the last of these signal handlers are set while a run lasts, on a stack of their own, since a
  * strand may have died by overflowing its stack; each gives way to what was set before. */

@@ -5,8 +5,8 @@
  * goes on, and if that is another strand this one is left on its stack until it is chosen. There is
  * no scheduler's stack: whoever runs does the scheduling.
  *
- * States of a strand: RUNNABLE (in runnable[]), waiting (in waiting[], for futex, fd or strand, with
- * or without deadline), gone. Invariants: the current strand is RUNNABLE whenever code of the
+ * States of a strand: RUNNABLE (in runnable[]), waiting (in waiting[], for futex, fd or strand,
+ * with or without deadline), gone. Invariants: the current strand is RUNNABLE whenever code of the
  * program runs; `earliest` is the first deadline of waiting[], or NEVER.
  *
  * Time moves in four ways: a little at each step (strategy.c); with each pause, the more the longer

@@ -7,14 +7,14 @@
  * could go on. Who goes on when the current strand waits or ends is free: all are tried. Most bugs
  * need few departures (Musuvathi and Qadeer: Iterative Context Bounding, PLDI 2007).
  *
- * There is no saved state: a schedule is run again from its beginning, with the choices of `path` up
- * to the last one that has an alternative left, which is then taken (Godefroid's VeriSoft). For this
- * the program must do the same when it gets the same choices; where it visibly does not, the search
- * ends with -EINVAL.
+ * There is no saved state: a schedule is run again from its beginning, with the choices of `path`
+ * up to the last one that has an alternative left, which is then taken (Godefroid's VeriSoft). For
+ * this the program must do the same when it gets the same choices; where it visibly does not, the
+ * search ends with -EINVAL.
  *
- * Who spins gives way to the next strand, in turn, and its stores land: otherwise the tree would have
- * no end. Reading the clock, joining, and fences of an empty buffer touch nothing that others see:
- * switching there is the same as switching at the next step. */
+ * Who spins gives way to the next strand, in turn, and its stores land: otherwise the tree would
+ * have no end. Reading the clock, joining, and fences of an empty buffer touch nothing that others
+ * see: switching there is the same as switching at the next step. */
 #include <errno.h>
 
 #include "base/memory.h"

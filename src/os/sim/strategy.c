@@ -6,15 +6,16 @@
  * still go on. How often each of these happens is drawn once a schedule: bugs that need stores to
  * stay long and bugs that need them to land between two steps are both found so, by other seeds.
  *
- * Random walk: at each step anyone may go on. How likely the current strand is to go on by preference
- * differs by schedule as well (never, 1/2, 3/4, 15/16), since many bugs want few switches.
+ * Random walk: at each step anyone may go on. How likely the current strand is to go on by
+ * preference differs by schedule as well (never, 1/2, 3/4, 15/16), since many bugs want few
+ * switches.
  *
  * PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with Probabilistic
- * Guarantees of Finding Bugs, ASPLOS 2010): the strand of the highest priority runs; priorities are
- * random, and at d - 1 random steps out of k the current one's becomes lower than all first ones. A
- * bug of depth d is found with probability at least 1 / (n k^(d-1)) for n strands. The paper takes k
- * from an earlier run; here it is drawn by the seed (2^4 to 2^12), so that a seed replays without
- * any history. Who spins becomes the lowest of all. */
+ * Guarantees of Finding Bugs, ASPLOS 2010): the strand of the highest priority runs; priorities
+ * are random, and at d - 1 random steps out of k the current one's becomes lower than all first
+ * ones. A bug of depth d is found with probability at least 1 / (n k^(d-1)) for n strands. The
+ * paper takes k from an earlier run; here it is drawn by the seed (2^4 to 2^12), so that a seed
+ * replays without any history. Who spins becomes the lowest of all. */
 #include <stdlib.h>
 
 #include "os/sim/sim.h"

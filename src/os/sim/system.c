@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The system's part: futexes, fds, the clock, threads; and the table of the seam.
  *
- * A call of the system empties the caller's store buffer. A futex wait looks at the word and goes to
- * sleep in one step. Fds are real: pipes and eventfds made and written natively; a strand that waits
- * for one is looked at before each step. */
+ * A call of the system empties the caller's store buffer. A futex wait looks at the word and goes
+ * to sleep in one step. Fds are real: pipes and eventfds made and written natively; a strand that
+ * waits for one is looked at before each step. */
 #include <errno.h>
 #include <poll.h>
 
