@@ -64,17 +64,7 @@ void hkti_thread_unref(struct hkt_thread *thread)
     hkti_release(thread, sizeof *thread);
 }
 
-/* Its function returned an error: keeps the sentence, tells the hook. */
-static void failed(struct hkt_thread *thread)
-{
-    snprintf(thread->sentence, sizeof thread->sentence, "%s", hkt_sentence(thread->result));
-    hkt_thread_hook *hook = hkti_load_relaxed(&excepthook);
-    if (hook)
-        hook(thread, thread->result, thread->sentence);
-    else if (thread->result != -ECANCELED)
-        hkti_report_line("thread \"%s\" failed: %s", thread->name, thread->sentence);
-}
-
+/* Copies the name, which others may change, to `name`: false if it was another one. */
 static bool has_name(struct hkt_thread *thread, char name[HKT_NAME_MAX])
 {
     hkti_guard_acquire(&hkti_registry_guard);
@@ -82,6 +72,19 @@ static bool has_name(struct hkt_thread *thread, char name[HKT_NAME_MAX])
     memcpy(name, thread->name, HKT_NAME_MAX);
     hkti_guard_release(&hkti_registry_guard);
     return same;
+}
+
+/* Its function returned an error: keeps the sentence, tells the hook. */
+static void failed(struct hkt_thread *thread)
+{
+    snprintf(thread->sentence, sizeof thread->sentence, "%s", hkt_sentence(thread->result));
+    hkt_thread_hook *hook = hkti_load_relaxed(&excepthook);
+    char name[HKT_NAME_MAX] = "";
+    has_name(thread, name);
+    if (hook)
+        hook(thread, thread->result, thread->sentence);
+    else if (thread->result != -ECANCELED)
+        hkti_report_line("thread \"%s\" failed: %s", name, thread->sentence);
 }
 
 /* Gives the kernel the thread's name; the last one, should it be changed meanwhile. */
