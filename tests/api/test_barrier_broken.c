@@ -214,6 +214,36 @@ TEST(who_comes_cancelled_breaks_it_for_all)
     check_reset_mends(&gate);
 }
 
+TEST(who_comes_cancelled_breaks_it_even_as_the_last)
+{
+    struct gate gate;
+    struct caller comers[2];
+    gate_init(&gate, 3, 0);
+    let_come(&gate, comers, 2);
+    CHECK_EQ(call_cancelled(come, &gate), -ECANCELED);
+    check_broken_for(&gate, comers, 2);
+    check_reset_mends(&gate);
+}
+
+/* Whether the cancelled one has left before the reset or not, it does not break what is new. */
+TEST(a_reset_after_a_cancel_makes_it_as_new)
+{
+    struct test_random random = random_of(0);
+    for (long round = test_scaled(1000); round > 0; round--) {
+        struct gate gate;
+        struct caller comers[2];
+        gate_init(&gate, 3, 0);
+        let_come(&gate, comers, 2);
+        caller_cancel(&comers[0]);
+        await_spinning(random_seconds(&random, 0.00006));
+        hkt_barrier_reset(&gate.barrier);
+        int err = caller_end(&comers[0]);
+        CHECK(err == -ECANCELED || err == -EPIPE);
+        CHECK_EQ(caller_end(&comers[1]), -EPIPE);
+        CHECK(!hkt_barrier_broken(&gate.barrier));
+    }
+}
+
 TEST(who_would_not_wait_is_not_cancelled)
 {
     struct gate gate;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hkt_event: a flag that can be waited for, and who waited is released. */
 #include <hocket/event.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "caller.h"
@@ -202,6 +203,50 @@ TEST(two_threads_answer_each_other)
         CHECK_EQ(rally.ball, 2 * turn + 2);
     }
     CHECK_EQ(caller_end(&other), 0);
+}
+
+/* One set for each wait, at any moment of it. */
+struct meeting {
+    hkt_event event;
+    atomic_long waiter_at, setter_at; /* rounds begun */
+    long rounds;
+    struct test_random random;
+};
+
+static int wait_once_a_round(void *arg)
+{
+    struct meeting *meeting = arg;
+    for (long round = 1; round <= meeting->rounds; round++) {
+        atomic_store(&meeting->waiter_at, round);
+        while (atomic_load(&meeting->setter_at) < round)
+            sched_yield();
+        CHECK_EQ(hkt_event_wait(&meeting->event), 0);
+        hkt_event_clear(&meeting->event);
+    }
+    return 0;
+}
+
+static int set_once_a_round(void *arg)
+{
+    struct meeting *meeting = arg;
+    for (long round = 1; round <= meeting->rounds; round++) {
+        while (atomic_load(&meeting->waiter_at) < round)
+            sched_yield();
+        atomic_store(&meeting->setter_at, round);
+        for (uint64_t i = random_below(&meeting->random, 200); i > 0; i--)
+            atomic_load(&meeting->waiter_at); /* some nanoseconds */
+        hkt_event_set(&meeting->event);
+    }
+    return 0;
+}
+
+TEST_TIMEOUT(a_set_at_any_moment_is_seen, 60)
+{
+    struct meeting meeting = { .rounds = test_scaled(50000), .random = random_of(0) };
+    struct caller waiter;
+    caller_start(&waiter, wait_once_a_round, &meeting);
+    CHECK_EQ(set_once_a_round(&meeting), 0);
+    CHECK_EQ(caller_end(&waiter), 0);
 }
 
 static int set_it(void *event)

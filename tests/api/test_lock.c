@@ -141,12 +141,14 @@ static int take_in_time(void *arg)
 /* Woken at its deadline, and beaten to the lock by another, which keeps it. */
 TEST(who_is_beaten_to_it_keeps_its_deadline)
 {
+    struct test_random random = random_of(0);
     for (long round = test_scaled(1000); round > 0; round--) {
         struct limited limited = { .deadline = hkt_after(0.0003) };
         struct caller waiter;
         hkt_lock_acquire(&limited.lock);
         caller_start(&waiter, take_in_time, &limited);
         AWAIT(hkt_remaining(limited.deadline) < 0.00003);
+        await_spinning(random_seconds(&random, 0.0001));
         hkt_lock_release(&limited.lock);
         bool beaten = hkt_lock_acquire_nowait(&limited.lock) == 0;
         int err = caller_end(&waiter); /* it must not wait for our release */

@@ -54,4 +54,11 @@ static inline void await_time(double monotonic)
     AWAIT(hkt_monotonic() >= monotonic);
 }
 
+/* Keeps the processor for so many seconds, to come at any moment of what another thread does. */
+static inline void await_spinning(double seconds)
+{
+    for (double end = hkt_monotonic() + seconds; hkt_monotonic() < end;)
+        ;
+}
+
 #endif
