@@ -6,8 +6,9 @@
  * the setter still has the guard, and if so goes through it: the setter's release of the guard is
  * its last touch. (It took the guard before it set the flag, so who sees the flag sees that, or
  * the release.) */
+#include "sync/event.h"
+
 #include <errno.h>
-#include <hocket/event.h>
 
 #include "base/seconds.h"
 #include "park/scope.h"
@@ -47,7 +48,8 @@ void hkt_event_clear(hkt_event *public)
     hkti_guard_release(&event->guard);
 }
 
-int hkt_event_wait_until(hkt_event *public, hkt_deadline deadline)
+int hkti_event_wait_as(hkt_event *public, hkt_deadline deadline, const char *what,
+                       const void *object)
 {
     struct hkti_event *event = (struct hkti_event *)public;
     int err = hkti_cancelled(deadline.ns);
@@ -61,13 +63,18 @@ int hkt_event_wait_until(hkt_event *public, hkt_deadline deadline)
         hkti_guard_release(&event->guard);
         return 0;
     }
-    struct hkti_wait wait = { .what = "event",
-                              .object = event,
+    struct hkti_wait wait = { .what = what,
+                              .object = object,
                               .list = &event->waiters,
                               .guard = &event->guard,
                               .deadline = deadline.ns,
                               .cancellable = true };
     return hkti_wait(&wait);
+}
+
+int hkt_event_wait_until(hkt_event *event, hkt_deadline deadline)
+{
+    return hkti_event_wait_as(event, deadline, "event", event);
 }
 
 int hkt_event_wait(hkt_event *event)

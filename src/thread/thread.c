@@ -14,6 +14,7 @@
 #include "base/report.h"
 #include "base/seconds.h"
 #include "park/guard.h"
+#include "sync/event.h"
 #include "thread/thread.h"
 
 #define STACK_MIN 32768
@@ -175,7 +176,7 @@ int hkt_thread_spawn(hkt_thread **thread, int (*function)(void *), void *arg,
 static int await_end(hkt_thread *thread, hkt_deadline deadline)
 {
     for (unsigned turns = 0;; turns++) {
-        int err = hkt_event_wait_until(&thread->ended, deadline);
+        int err = hkti_event_wait_as(&thread->ended, deadline, "thread", thread);
         uint32_t state = hkti_load_acquire(&thread->state); /* pairs: thread-end */
         if (err < 0 || state == HKTI_THREAD_ENDED)
             return err;

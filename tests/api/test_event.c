@@ -207,21 +207,27 @@ TEST(two_threads_answer_each_other)
 
 /* One set for each wait, at any moment of it. */
 struct meeting {
-    hkt_event event;
+    hkt_event *event;                 /* that of the round */
     atomic_long waiter_at, setter_at; /* rounds begun */
     long rounds;
+    bool fleeting; /* who has waited frees it at once */
     struct test_random random;
 };
 
 static int wait_once_a_round(void *arg)
 {
     struct meeting *meeting = arg;
+    hkt_event lasting = { 0 };
     for (long round = 1; round <= meeting->rounds; round++) {
+        meeting->event = meeting->fleeting ? calloc(1, sizeof lasting) : &lasting;
+        CHECK(meeting->event);
         atomic_store(&meeting->waiter_at, round);
         while (atomic_load(&meeting->setter_at) < round)
             sched_yield();
-        CHECK_EQ(hkt_event_wait(&meeting->event), 0);
-        hkt_event_clear(&meeting->event);
+        CHECK_EQ(hkt_event_wait(meeting->event), 0);
+        if (meeting->fleeting)
+            free(meeting->event);
+        hkt_event_clear(&lasting);
     }
     return 0;
 }
@@ -232,10 +238,11 @@ static int set_once_a_round(void *arg)
     for (long round = 1; round <= meeting->rounds; round++) {
         while (atomic_load(&meeting->waiter_at) < round)
             sched_yield();
+        hkt_event *event = meeting->event;
         atomic_store(&meeting->setter_at, round);
         for (uint64_t i = random_below(&meeting->random, 200); i > 0; i--)
             atomic_load(&meeting->waiter_at); /* some nanoseconds */
-        hkt_event_set(&meeting->event);
+        hkt_event_set(event);
     }
     return 0;
 }
@@ -249,22 +256,14 @@ TEST_TIMEOUT(a_set_at_any_moment_is_seen, 60)
     CHECK_EQ(caller_end(&waiter), 0);
 }
 
-static int set_it(void *event)
+/* As a join does, while the setter may still be on its way out. */
+TEST_TIMEOUT(who_has_waited_may_free_the_event_at_once, 60)
 {
-    hkt_event_set(event);
-    return 0;
-}
-
-/* As a join does: who has waited frees the event, while the setter may still be on its way out. */
-TEST(who_waited_may_free_the_event_at_once)
-{
-    for (long round = test_scaled(2000); round > 0; round--) {
-        hkt_event *event = calloc(1, sizeof *event);
-        struct caller setter;
-        CHECK(event);
-        caller_start(&setter, set_it, event);
-        CHECK_EQ(hkt_event_wait(event), 0);
-        free(event);
-        CHECK_EQ(caller_end(&setter), 0);
-    }
+    struct meeting meeting = { .rounds = test_scaled(50000),
+                               .fleeting = true,
+                               .random = random_of(0) };
+    struct caller waiter;
+    caller_start(&waiter, wait_once_a_round, &meeting);
+    CHECK_EQ(set_once_a_round(&meeting), 0);
+    CHECK_EQ(caller_end(&waiter), 0);
 }
