@@ -48,15 +48,21 @@ void hkt_event_clear(hkt_event *public)
     hkti_guard_release(&event->guard);
 }
 
+/* Set, and whoever set it has left. */
+static inline bool is_settled(const struct hkti_event *event)
+{
+    return hkti_load_acquire(&event->flag) &&     /* pairs: event */
+           hkti_load_acquire(&event->guard) == 0; /* pairs: guard */
+}
+
 int hkti_event_wait_as(hkt_event *public, hkt_deadline deadline, const char *what,
                        const void *object)
 {
     struct hkti_event *event = (struct hkti_event *)public;
     int err = hkti_cancelled(deadline.ns);
-    bool set = hkt_event_is_set(public);
-    if (err < 0 || (set && hkti_load_acquire(&event->guard) == 0)) /* pairs: guard */
+    if (err < 0 || is_settled(event))
         return err;
-    if (!set && deadline.ns == HKTI_PASSED)
+    if (!hkt_event_is_set(public) && deadline.ns == HKTI_PASSED)
         return -ETIMEDOUT;
     hkti_guard_acquire(&event->guard);
     if (hkti_load_relaxed(&event->flag)) {
@@ -72,9 +78,12 @@ int hkti_event_wait_as(hkt_event *public, hkt_deadline deadline, const char *wha
     return hkti_wait(&wait);
 }
 
-int hkt_event_wait_until(hkt_event *event, hkt_deadline deadline)
+int hkt_event_wait_until(hkt_event *public, hkt_deadline deadline)
 {
-    return hkti_event_wait_as(event, deadline, "event", event);
+    int err = hkti_cancelled(deadline.ns);
+    if (err < 0 || is_settled((struct hkti_event *)public))
+        return err;
+    return hkti_event_wait_as(public, deadline, "event", public);
 }
 
 int hkt_event_wait(hkt_event *event)
