@@ -64,3 +64,20 @@ void hkti_release(void *memory, size_t size)
     hkti_fetch_add_relaxed(&alive, (size_t)-1);
     allocator.release(allocator.context, memory, size);
 }
+
+/* What was allocated stands right before the line. */
+void *hkti_allocate_lines(size_t size)
+{
+    char *whole = hkti_allocate(size + 128);
+    if (whole == NULL)
+        return NULL;
+    char *line = whole + 128 - ((uintptr_t)whole & 63);
+    ((void **)(void *)line)[-1] = whole;
+    return line;
+}
+
+void hkti_release_lines(void *memory, size_t size)
+{
+    if (memory)
+        hkti_release(((void **)memory)[-1], size + 128);
+}

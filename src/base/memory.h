@@ -11,4 +11,8 @@ void *hkti_allocate(size_t size);
 /* Gives it back, with the size it was allocated with; NULL is fine. */
 void hkti_release(void *memory, size_t size);
 
+/* The same, at a multiple of 64: for what has cache lines of its own. */
+void *hkti_allocate_lines(size_t size);
+void hkti_release_lines(void *memory, size_t size);
+
 #endif

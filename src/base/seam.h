@@ -39,6 +39,7 @@ struct hkti_seam {
     int64_t (*now)(void);
     void (*pause)(void); /* the caller spins: others should go on */
     void *(*local)(void);
+    void (*set_local)(void *local, const void *stack);
     int (*at_thread_exit)(void (*function)(void *local));
     int (*poll)(int fd, short events, short *revents, int wake_fd, int64_t deadline);
     int (*thread_start)(struct hkti_os_thread *thread, void (*function)(void *), void *arg);

@@ -34,6 +34,10 @@ void hkti_os_yield(unsigned turns);
 #define HKTI_OS_LOCAL_SIZE 2048
 void *hkti_os_local(void);
 
+/* The calling thread runs another strand from now on, whose memory this is: for coroutines. It lies
+ * at the upper end of its stack, which begins at `stack`; NULL: that of the thread itself. */
+void hkti_os_set_local(void *local, const void *stack);
+
 /* Calls function(local memory) when the calling strand ends: 0 or -ENOMEM. One function a strand.
  */
 int hkti_os_at_thread_exit(void (*function)(void *local));
@@ -54,7 +58,8 @@ void hkti_os_wake_fd_set(int fd);
 void hkti_os_wake_fd_clear(int fd);
 void hkti_os_wake_fd_close(int fd);
 
-/* Threads. `stack_size` 0 is the system's; the rest is os's own. The struct must stay where it is
+/* Threads. `stack_size` 0 is the system's, which may also ask for more than it says; the rest is
+ * os's own. The struct must stay where it is
  * until function(arg) has begun. Join waits for the thread's end, which must be near: it is no wait
  * of ours. A start that is refused (-EAGAIN, -ENOMEM) may be tried again. */
 struct hkti_os_thread {
@@ -81,6 +86,36 @@ int hkti_os_at_fork(void (*in_child)(void));
 /* Whole pages for stacks: zero, readable and writable, the lowest page guarded: NULL if refused. */
 void *hkti_os_stack_map(size_t size);
 void hkti_os_stack_unmap(void *stack, size_t size);
+
+/* Bytes of a page. */
+size_t hkti_os_page_size(void);
+
+/* Of many stacks, side by side in pages of ours: does it to the page at `first`, and to each that
+ * lies `stride` bytes after the one before. Mark guards them, at no cost but the call, whatever was
+ * in them: how many, from the first on; 0 where the kernel does not know how. Protect guards one in
+ * the way that any kernel knows, which splits the mapping: false if refused. Populate has the
+ * memory of pages ready before they are touched, if it can. */
+size_t hkti_os_stack_mark(void *first, size_t stride, size_t count);
+bool hkti_os_stack_protect(void *page);
+void hkti_os_stack_populate(void *first, size_t stride, size_t count);
+
+/* Zero pages at a multiple of `alignment`, a power of two: NULL if refused. They cost memory when they
+ * are first touched. */
+void *hkti_os_pages_map(size_t size, size_t alignment);
+void hkti_os_pages_unmap(void *pages, size_t size);
+
+/* Faults: whenever memory is touched that may not be touched, look(address, stack pointer) is called
+ * on the signal stack, if the thread has one. After that all goes on as it would without: if `look`
+ * says true, it is called no more. 0, or an error. One function a process. */
+int hkti_os_fault_watch(bool (*look)(const void *address, const void *stack_pointer));
+
+/* Gives the calling thread a stack for signal handlers, unless it has one: 0 or -ENOMEM; and takes
+ * back what was given. */
+int hkti_os_signal_stack(void);
+void hkti_os_signal_stack_end(void);
+
+/* Writes to the standard error; from signal handlers, too. */
+void hkti_os_write_error(const char *text, size_t size);
 
 /* Catches signo from now on, calling `handler` with SA_RESTART; NULL: its default again. -EINVAL.
  */

@@ -54,6 +54,8 @@ const struct hkti_sleeper hkti_sleeper_poll = { .sleep = poll_sleep,
                                                 .rouse = poll_rouse,
                                                 .needs_strand = true };
 
+const struct hkti_sleeper *hkti_sleeper_switched;
+
 const struct hkti_sleeper *hkti_sleeper_of(uint32_t word)
 {
     switch (word) {
@@ -61,6 +63,8 @@ const struct hkti_sleeper *hkti_sleeper_of(uint32_t word)
         return &hkti_sleeper_futex;
     case HKTI_ASLEEP_POLL:
         return &hkti_sleeper_poll;
+    case HKTI_ASLEEP_SWITCHED:
+        return hkti_sleeper_switched;
     default:
         return NULL;
     }

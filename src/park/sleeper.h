@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ways to sleep. Coroutines, which sleep by switching, will be one more. */
+/* The ways to sleep: two for threads; coroutines, which sleep by switching, have the third. */
 #ifndef HKTI_PARK_SLEEPER_H
 #define HKTI_PARK_SLEEPER_H
 
@@ -20,6 +20,8 @@ struct hkti_sleeper {
 
 extern const struct hkti_sleeper hkti_sleeper_futex;
 extern const struct hkti_sleeper hkti_sleeper_poll;
+/* Set once, by the layer strand, before anybody sleeps so. */
+extern const struct hkti_sleeper *hkti_sleeper_switched;
 
 /* The sleeper that a state of the word belongs to; NULL if in it nobody sleeps. */
 const struct hkti_sleeper *hkti_sleeper_of(uint32_t word);

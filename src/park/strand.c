@@ -46,6 +46,7 @@ void hkti_strand_register(struct hkti_strand *self)
     hkti_sim_sentence = hkt_sentence;
 #endif
     self->registered = 1;
+    self->home = self;
     self->spin = hkti_spin_max();
     self->native_id = hkti_os_native_id();
     /* Without memory for it the strand is not cleaned up at its end, which costs an fd at most. */

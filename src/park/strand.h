@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The strand: what waits. One stack's worth of execution, a thread's own for now, and the one
- * waiter record that every wait list is made of: a strand waits in one place at a time.
+/* The strand: what waits. One stack's worth of execution, a thread's own or a coroutine's, and the
+ * one waiter record that every wait list is made of: a strand waits in one place at a time.
  *
  * Who may touch what:
  *   node            under the guard of the list it is in, or goes into
@@ -36,6 +36,9 @@ enum {
 
 struct hkti_wait_list;
 struct hkti_scope;
+struct hkti_sleeper;
+struct hkti_coroutine;
+struct hkti_forks;
 
 /* Called around every wait of a strand, except those that say otherwise: `before` when it is about
  * to wait, `after`, in the opposite order, when it has waited. `after` may wait itself. They live
@@ -62,7 +65,9 @@ struct hkti_strand {
     struct hkti_wait_hook hook_slots[HKTI_HOOKS];
     uint32_t registered;
     int native_id;
-    uint32_t spin; /* pauses to spin before sleeping: adapts */
+    const struct hkti_sleeper *sleeper; /* how it sleeps, but for an fd; NULL: on the futex */
+    struct hkti_strand *home;           /* its thread's own: itself, but for a coroutine */
+    uint32_t spin;                      /* pauses to spin before sleeping: adapts */
     uint32_t spin_misses;
 
     uint32_t timed;
@@ -73,6 +78,12 @@ struct hkti_strand {
     struct hkti_node checked; /* of sync/checked.c, in the checked build alone, as the next two */
     void *waits_for;
     uint64_t locks_held;
+    struct hkti_coroutine *coroutine; /* of the layer strand; NULL: a thread's own */
+    uint32_t forks_run; /* those outside any pool, which were run at once, and the first failure */
+    int fork_failure;
+    struct hkti_forks *forks; /* of the layer exec: its array of forks */
+    void *spares;             /* likewise: futures that its thread keeps */
+    uint32_t spare_count;
     void *thread; /* of the layer thread: its record of this thread */
     void *locals; /* likewise: its thread-local values */
     size_t local_count;

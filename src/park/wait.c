@@ -72,6 +72,9 @@ static bool leave_list(struct hkti_strand *self, struct hkti_wait *wait)
 static int reason_to_leave(struct hkti_strand *self, struct hkti_wait *wait, int64_t *alarm)
 {
     int64_t scopes = 0;
+    int reason = wait->reason ? wait->reason(wait) : 0;
+    if (reason)
+        return reason;
     if (wait->cancellable) {
         if (hkti_scope_ended(self))
             return -ECANCELED;
@@ -95,9 +98,11 @@ static int reason_to_leave(struct hkti_strand *self, struct hkti_wait *wait, int
 /* Until WOKEN, or a reason to leave that no waker has forestalled. */
 static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
 {
-    const struct hkti_sleeper *sleeper = wait->fd ? &hkti_sleeper_poll : &hkti_sleeper_futex;
+    const struct hkti_sleeper *sleeper = wait->fd        ? &hkti_sleeper_poll
+                                         : self->sleeper ? self->sleeper
+                                                         : &hkti_sleeper_futex;
     int64_t alarm = 0;
-    if (!wait->no_spin)
+    if (!wait->no_spin && self->sleeper == NULL)
         spin_while_armed(self);
     for (;;) {
         uint32_t word = hkti_load_acquire(&self->word); /* pairs: wake */
@@ -111,6 +116,7 @@ static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
         if (err != 0) {
             /* Chosen: the waker is between taking us out and waking us. */
             wait->cancellable = false;
+            wait->reason = NULL;
             wait->deadline = alarm = 0;
         }
         err = sleeper->sleep(self, wait, alarm);

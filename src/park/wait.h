@@ -47,7 +47,10 @@ struct hkti_wait {
     int64_t (*expired)(struct hkti_wait *wait, int64_t now);
     /* Called under the guard when the strand has taken itself out; NULL: nothing. */
     void (*left)(struct hkti_wait *wait);
+    /* Looked at with each news: not 0 ends the wait with that; NULL: none. */
+    int (*reason)(struct hkti_wait *wait);
     bool cancellable;
+    bool for_jobs; /* a worker may begin other jobs meanwhile */
     bool no_spin;
     bool no_hooks;
     bool in_front; /* goes to the head of the list */

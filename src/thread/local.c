@@ -64,7 +64,7 @@ void hkt_local_destroy(hkt_local *local)
 
 void *hkt_local_get(const hkt_local *local)
 {
-    struct hkti_strand *self = hkti_self();
+    struct hkti_strand *self = hkti_self()->home;
     const struct value *values = self->locals;
     if (local->place >= self->local_count || values[local->place].number != local->number)
         return NULL;
@@ -73,7 +73,7 @@ void *hkt_local_get(const hkt_local *local)
 
 int hkt_local_set(hkt_local *local, void *value)
 {
-    struct hkti_strand *self = hkti_self();
+    struct hkti_strand *self = hkti_self()->home;
     struct value *values = self->locals;
     if (local->place >= self->local_count) {
         size_t count = (local->place + 8) & ~(size_t)7;

@@ -19,7 +19,8 @@
  * Environment: HOCKET_TEST_TIMEOUT_FACTOR stretches deadlines,
  * HOCKET_TEST_SCALE (percent) sets test_scale(), and HOCKET_TEST_SEED,
  * HOCKET_TEST_REPEAT, HOCKET_TEST_SHUFFLE, HOCKET_TEST_VERBOSE stand for the
- * options of that name.
+ * options of that name. HOCKET_TEST_EMULATOR is the command that runs programs
+ * of a foreign processor.
  */
 #ifndef HOCKET_TEST_H
 #define HOCKET_TEST_H

@@ -23,6 +23,9 @@
 #define QUIT_SECONDS 1.0   /* from SIGQUIT (a report, perhaps) to SIGKILL */
 #define ORPHAN_SECONDS 0.2 /* for an orphan that is about to end */
 
+/* An emulator is named in full by HOCKET_TEST_EMULATOR, with its options. */
+#define EMULATE "exec $HOCKET_TEST_EMULATOR \"$0\" \"$@\""
+
 /* In the test's process, before exec. */
 __attribute__((noreturn)) static void start_test(const struct test_options *options,
                                                  const struct test_case *test, uint64_t seed,
@@ -36,8 +39,12 @@ __attribute__((noreturn)) static void start_test(const struct test_options *opti
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
         _exit(TEST_FAILED);
-    execl(options->program, options->program, "--run", test->name, "--seed", seed_text,
-          (char *)NULL);
+    if (getenv("HOCKET_TEST_EMULATOR"))
+        execl("/bin/sh", "sh", "-c", EMULATE, options->program, "--run", test->name, "--seed",
+              seed_text, (char *)NULL);
+    else
+        execl(options->program, options->program, "--run", test->name, "--seed", seed_text,
+              (char *)NULL);
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", options->program, strerror(errno));
     _exit(TEST_FAILED);
 }

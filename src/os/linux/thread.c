@@ -34,6 +34,18 @@ void *hkti_os_local(void)
     return local;
 }
 
+void hkti_os_set_local(void *memory, const void *stack)
+{
+#ifdef HKT_SIM
+    if (hkti_seam) {
+        hkti_seam->set_local(memory, stack);
+        return;
+    }
+#endif
+    (void)stack;
+    local = memory;
+}
+
 static void at_exit(void *block)
 {
     exit_function(block);
@@ -66,6 +78,13 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* The least that the system takes differs: 16 KiB on x86-64, 128 KiB on aarch64. */
+static int set_stack_size(pthread_attr_t *attributes, size_t size)
+{
+    size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
+    return size ? pthread_attr_setstacksize(attributes, size < least ? least : size) : 0;
+}
+
 int hkti_os_thread_start(struct hkti_os_thread *thread, void (*function)(void *), void *arg)
 {
 #ifdef HKT_SIM
@@ -79,7 +98,7 @@ int hkti_os_thread_start(struct hkti_os_thread *thread, void (*function)(void *)
         return -ENOMEM;
     thread->function = function;
     thread->arg = arg;
-    int err = thread->stack_size ? pthread_attr_setstacksize(&attributes, thread->stack_size) : 0;
+    int err = set_stack_size(&attributes, thread->stack_size);
     if (err == 0)
         err = pthread_create(&handle, &attributes, run, thread);
     pthread_attr_destroy(&attributes);

@@ -120,6 +120,8 @@ static void init(struct hkti_sim_strand *strand, void *p, size_t size, uint64_t 
 static void store(struct hkti_sim_strand *strand, void *p, size_t size, uint64_t value, int order)
 {
     bool own_stack = (char *)p >= strand->stack && (char *)p < (char *)strand;
+    if (strand->other_local)
+        own_stack = (char *)p >= strand->other_stack && (char *)p < (char *)strand->other_local;
     if (order != __ATOMIC_SEQ_CST && !own_stack && hkti_sim.strategy->delay_store()) {
         put_store(strand, p, size, value);
         return;

@@ -82,6 +82,8 @@ struct hkti_sim_strand {
 
     uint32_t first_store, store_count; /* a ring */
     struct hkti_sim_store stores[HKTI_SIM_STORES];
+    unsigned char *other_local; /* of the coroutine that it runs, NULL: of its own */
+    const char *other_stack;    /* up to other_local */
     _Alignas(64) unsigned char local[HKTI_OS_LOCAL_SIZE];
 };
 

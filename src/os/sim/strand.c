@@ -84,6 +84,7 @@ int hkti_sim_strand_start(size_t stack_size, void (*function)(void *), void *arg
     strand->function = function;
     strand->arg = arg;
     strand->at_exit = NULL;
+    strand->other_local = NULL;
     strand->number = ++hkti_sim.last_number;
     strand->first_store = strand->store_count = 0;
     memset(strand->local, 0, sizeof strand->local);

@@ -122,7 +122,14 @@ static void spin(void)
 
 static void *local(void)
 {
-    return hkti_sim.current->local;
+    struct hkti_sim_strand *self = hkti_sim.current;
+    return self->other_local ? self->other_local : self->local;
+}
+
+static void set_local(void *local, const void *stack)
+{
+    hkti_sim.current->other_local = stack ? local : NULL;
+    hkti_sim.current->other_stack = stack;
 }
 
 static int at_thread_exit(void (*function)(void *local))
@@ -173,6 +180,7 @@ const struct hkti_seam hkti_sim_seam = {
     .now = now,
     .pause = spin,
     .local = local,
+    .set_local = set_local,
     .at_thread_exit = at_thread_exit,
     .poll = wait_for_fd,
     .thread_start = thread_start,

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Coroutines and their carriers: carrier.h has the states and who may touch what.
+ *
+ * A coroutine's record lies at the upper end of its stack, so one page serves both until it calls
+ * deeper. A spare one is begun anew each time: its stack is the same, its frames are gone.
+ *
+ * Sleeping by switching (the third of park's sleepers): the word goes from ARMED to ASLEEP_SWITCHED,
+ * then the engine parks the coroutine. Whoever brings the word from there to another state (a waker,
+ * a nudge, or the carrier's thread when the alarm has passed) is the only one, and makes it ready.
+ *
+ * Nobody sleeps through the news: who makes one ready pushes it, then looks at the base's word (in
+ * hkti_nudge); the thread arms the base's word, then looks at what was pushed; sequentially
+ * consistent, so one of the two sees the other. */
+#include "strand/carrier.h"
+
+#include <errno.h>
+
+#include "base/report.h"
+#include "park/sleeper.h"
+#include "park/wait.h"
+#include "strand/sanitizers.h"
+
+/* Room that a coroutine's record takes at the upper end of its stack. */
+#define RECORD ((sizeof(struct hkti_coroutine) + 63) & ~(size_t)63)
+
+static void make_ready(struct hkti_carrier *carrier, struct hkti_coroutine *coroutine)
+{
+    coroutine->next = NULL;
+    *carrier->ready_end = coroutine;
+    carrier->ready_end = &coroutine->next;
+}
+
+/* From any thread: the word has been changed. */
+static void rouse(struct hkti_strand *strand)
+{
+    struct hkti_coroutine *coroutine = strand->coroutine;
+    struct hkti_carrier *carrier = coroutine->carrier;
+    if (carrier == hkti_carrier_self()) {
+        make_ready(carrier, coroutine);
+        return;
+    }
+    hkti_fetch_add_relaxed(&carrier->visitors, 1);
+    struct hkti_coroutine *head;
+    do {
+        head = hkti_load_relaxed(&carrier->remote);
+        hkti_init(&coroutine->next, head);
+    } while (!hkti_cas_seq_cst(&carrier->remote, head, coroutine)); /* pairs: ready */
+    hkti_nudge(carrier->base);
+    hkti_fetch_add_acq_rel(&carrier->visitors, (uint32_t)-1); /* pairs: visitors */
+}
+
+static int sleep_switched(struct hkti_strand *self, struct hkti_wait *wait, int64_t deadline)
+{
+    struct hkti_coroutine *coroutine = self->coroutine;
+    struct hkti_carrier *carrier = coroutine->carrier;
+    if (!hkti_cas_acq_rel(&self->word, HKTI_ARMED, HKTI_ASLEEP_SWITCHED)) /* pairs: wake, nudge */
+        return 0;
+    coroutine->timed = deadline != 0;
+    if (coroutine->timed) {
+        coroutine->alarm.key = deadline;
+        hkti_heap_insert(&carrier->alarms, &coroutine->alarm);
+    }
+    struct hkti_coroutine *around = carrier->exclusive;
+    if (coroutine->exclusive)
+        carrier->exclusive = coroutine;
+    carrier->park(carrier, coroutine, wait->for_jobs);
+    carrier->exclusive = around;
+    if (coroutine->timed)
+        hkti_heap_remove(&carrier->alarms, &coroutine->alarm);
+    coroutine->timed = false;
+    return 0;
+}
+
+static const struct hkti_sleeper switched = { .sleep = sleep_switched, .rouse = rouse };
+
+void hkti_carrier_begin(struct hkti_carrier *carrier, size_t stack_size)
+{
+    hkti_sleeper_switched = &switched;
+    carrier->base = hkti_self();
+    carrier->ready_end = &carrier->ready;
+    carrier->stack_size = stack_size;
+    hkti_sanitizers_base(carrier);
+}
+
+void hkti_carrier_end(struct hkti_carrier *carrier)
+{
+    for (unsigned turns = 0; hkti_load_acquire(&carrier->visitors); turns++) /* pairs: visitors */
+        hkti_os_yield(turns);
+    while (carrier->made) {
+        struct hkti_coroutine *coroutine = carrier->made;
+        carrier->made = coroutine->next_made;
+        if (coroutine->strand.wake_fd)
+            hkti_os_wake_fd_close(coroutine->strand.wake_fd - 1);
+        hkti_sanitizers_end(coroutine);
+        struct hkti_stack stack = coroutine->stack;
+        hkti_stack_give(&stack);
+    }
+    carrier->spare = NULL;
+}
+
+static struct hkti_coroutine *make(struct hkti_carrier *carrier)
+{
+    struct hkti_stack stack;
+    if (hkti_stack_take(&stack, carrier->stack_size) < 0)
+        return NULL;
+    char *high = stack.low + stack.size;
+    struct hkti_coroutine *made = (struct hkti_coroutine *)(void *)(high - RECORD);
+    *made = (struct hkti_coroutine){ .carrier = carrier, .stack = stack };
+    made->strand.coroutine = made;
+    made->strand.sleeper = &switched;
+    made->strand.home = carrier->base;
+    made->strand.thread = carrier->base->thread;
+    made->strand.native_id = carrier->base->native_id;
+    made->strand.registered = 1;
+    made->next_made = carrier->made;
+    carrier->made = made;
+    hkti_sanitizers_begin(made);
+    return made;
+}
+
+bool hkti_coroutine_reserve(struct hkti_carrier *carrier)
+{
+    if (carrier->spare)
+        return true;
+    struct hkti_coroutine *made = make(carrier);
+    if (made == NULL)
+        return false;
+    made->next = NULL;
+    carrier->spare = made;
+    return true;
+}
+
+struct hkti_coroutine *hkti_coroutine_take(struct hkti_carrier *carrier)
+{
+    if (!hkti_coroutine_reserve(carrier))
+        return NULL;
+    struct hkti_coroutine *taken = carrier->spare;
+    carrier->spare = taken->next;
+    carrier->started++;
+    return taken;
+}
+
+static void begin(void *value)
+{
+    struct hkti_coroutine *self = value;
+    hkti_sanitizers_arrived(self->carrier, self);
+    self->function(self->value);
+    hkti_misuse("a coroutine's function has returned");
+}
+
+/* The thread goes on as `to`. */
+static void set_current(struct hkti_carrier *carrier, struct hkti_coroutine *to)
+{
+    carrier->current = to;
+    if (to)
+        hkti_os_set_local(&to->strand, to->stack.low);
+    else
+        hkti_os_set_local(carrier->base, NULL);
+}
+
+static void switch_to(struct hkti_carrier *carrier, struct hkti_coroutine *to, bool for_good)
+{
+    struct hkti_coroutine *from = carrier->current;
+    set_current(carrier, to);
+    hkti_sanitizers_leaving(carrier, from, to, for_good);
+    hkti_switch(from ? &from->context : &carrier->base_context,
+                to ? &to->context : &carrier->base_context, to);
+    hkti_sanitizers_arrived(carrier, from);
+}
+
+void hkti_coroutine_run(struct hkti_coroutine *coroutine, void (*function)(void *value),
+                        void *value)
+{
+    coroutine->function = function;
+    coroutine->value = value;
+    hkti_sanitizers_fresh(coroutine);
+    hkti_context_make(&coroutine->context, coroutine->stack.low, coroutine->stack.size - RECORD,
+                      begin);
+    switch_to(coroutine->carrier, coroutine, false);
+}
+
+void hkti_carrier_switch(struct hkti_carrier *carrier, struct hkti_coroutine *to)
+{
+    switch_to(carrier, to, false);
+}
+
+void hkti_coroutine_leave(struct hkti_carrier *carrier, struct hkti_coroutine *to)
+{
+    struct hkti_coroutine *self = carrier->current;
+    self->next = carrier->spare;
+    carrier->spare = self;
+    carrier->started--;
+    switch_to(carrier, to, true);
+    __builtin_unreachable();
+}
+
+/* Those that others made ready, in the order in which they did. */
+static void collect(struct hkti_carrier *carrier)
+{
+    if (hkti_load_relaxed(&carrier->remote) == NULL)
+        return;
+    struct hkti_coroutine *list = NULL;
+    struct hkti_coroutine *head = hkti_exchange_acquire(
+        &carrier->remote, (struct hkti_coroutine *)0); /* pairs: ready */
+    while (head) {
+        struct hkti_coroutine *next = hkti_load_relaxed(&head->next);
+        head->next = list;
+        list = head;
+        head = next;
+    }
+    while (list) {
+        struct hkti_coroutine *next = list->next;
+        make_ready(carrier, list);
+        list = next;
+    }
+}
+
+/* Those whose alarm has passed look again; unless a waker has them, and they will be made ready. */
+static void ring(struct hkti_carrier *carrier)
+{
+    int64_t now = carrier->alarms.first ? hkti_os_now() : 0;
+    while (carrier->alarms.first && carrier->alarms.first->key <= now) {
+        struct hkti_coroutine *coroutine = HKTI_CONTAINER(carrier->alarms.first,
+                                                          struct hkti_coroutine, alarm);
+        hkti_heap_remove(&carrier->alarms, &coroutine->alarm);
+        coroutine->timed = false;
+        /* pairs: wake, nudge */
+        if (hkti_cas_acq_rel(&coroutine->strand.word, HKTI_ASLEEP_SWITCHED, HKTI_ARMED))
+            make_ready(carrier, coroutine);
+    }
+}
+
+struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier)
+{
+    collect(carrier);
+    ring(carrier);
+    struct hkti_coroutine **place = &carrier->ready;
+    if (carrier->exclusive)
+        while (*place && *place != carrier->exclusive)
+            place = &(*place)->next;
+    struct hkti_coroutine *next = *place;
+    if (next == NULL)
+        return NULL;
+    *place = next->next;
+    if (next->next == NULL)
+        carrier->ready_end = place;
+    return next;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Coroutines: strands with a stack of their own; and carriers: threads that run them in turn.
+ *
+ * A coroutine is at any moment running (its carrier's `current`); parked, in a wait; ready: its wait
+ * may go on; or spare: it has ended, and its stack waits for the next function. It stays with its
+ * carrier for good. There is no scheduler's stack: who parks or ends picks who goes on and switches
+ * to it. What to do if nobody is ready is the business of the carrier's engine (a pool, a loop): its
+ * `park` runs on the stack of who parks.
+ *
+ * To make one ready: whoever changes the word of a strand from ASLEEP_SWITCHED to something else,
+ * which one alone does, owes it one hkti_carrier_ready; until then it does not run, so it is there.
+ * The carrier's own thread does so too when an alarm has passed.
+ *
+ * Who may touch what:
+ *   remote          anybody, atomically: a stack of coroutines made ready
+ *   visitors        anybody, atomically: how many are between making one ready and their last touch
+ *                   of the carrier, which ends only when there are none
+ *   base            the thread's own strand: it sleeps for all of them, and is nudged by those who
+ *                   make one ready
+ *   the rest        the carrier's thread alone */
+#ifndef HKTI_STRAND_CARRIER_H
+#define HKTI_STRAND_CARRIER_H
+
+#include "base/heap.h"
+#include "os/switch.h"
+#include "park/strand.h"
+#include "strand/stack.h"
+
+struct hkti_carrier;
+
+struct hkti_coroutine {
+    struct hkti_strand strand; /* first: it is the coroutine's local memory */
+    struct hkti_context context;
+    struct hkti_carrier *carrier;
+    struct hkti_coroutine *next;      /* in `remote`, the ready list, or the spares */
+    struct hkti_coroutine *next_made; /* all of the carrier's, for debuggers too */
+    struct hkti_heap_node alarm;      /* in the carrier's alarms, if timed */
+    bool timed;
+    bool exclusive; /* while it waits, nobody else runs on its thread */
+    struct hkti_stack stack;
+    void (*function)(void *value); /* what a spare one runs next */
+    void *value;
+    void *asan_stack; /* of the sanitizers */
+    void *tsan_fiber;
+    unsigned valgrind_id;
+};
+
+struct hkti_carrier {
+    struct hkti_coroutine *remote __attribute__((aligned(64)));
+    uint32_t visitors;
+    struct hkti_strand *base __attribute__((aligned(64)));
+    struct hkti_coroutine *current; /* NULL: the base */
+    struct hkti_coroutine *ready, **ready_end;
+    struct hkti_coroutine *spare;
+    struct hkti_coroutine *made;
+    struct hkti_coroutine *exclusive; /* the exclusive one that waits */
+    struct hkti_heap alarms;
+    size_t started; /* coroutines that are not spare */
+    size_t stack_size;
+    /* The engine's: the current one, `self`, waits (for_jobs: for jobs). Others run meanwhile, or
+     * the thread sleeps; returns when hkti_carrier_next has said `self`. */
+    void (*park)(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs);
+    struct hkti_context base_context;
+    const void *base_low; /* its stack, for the sanitizers */
+    size_t base_size;
+    void *base_asan_stack, *base_tsan_fiber;
+};
+
+/* The calling thread becomes a carrier; and is one no more: all coroutines are spare, and given
+ * back. */
+void hkti_carrier_begin(struct hkti_carrier *carrier, size_t stack_size);
+void hkti_carrier_end(struct hkti_carrier *carrier);
+
+/* Sees to it that there is a spare one: false without memory. */
+bool hkti_coroutine_reserve(struct hkti_carrier *carrier);
+
+/* A spare coroutine, or a new one; NULL: no memory. It runs nothing yet. */
+struct hkti_coroutine *hkti_coroutine_take(struct hkti_carrier *carrier);
+/* One that was taken runs function(value) from now on; who calls goes on when somebody switches to
+ * it. `function` does not return: it ends with hkti_coroutine_leave. */
+void hkti_coroutine_run(struct hkti_coroutine *coroutine, void (*function)(void *value),
+                        void *value);
+/* To switch to one that is parked and ready, or to the base (NULL). */
+void hkti_carrier_switch(struct hkti_carrier *carrier, struct hkti_coroutine *to);
+/* The current one is spare from now on, and `to` (NULL: the base) goes on. */
+_Noreturn void hkti_coroutine_leave(struct hkti_carrier *carrier, struct hkti_coroutine *to);
+
+/* The next one that is ready and may run, taken out; NULL: none. Looks at the alarms too. */
+struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier);
+/* Is there one, perhaps? For who is about to sleep, after the base's word is armed. */
+static inline bool hkti_carrier_has_news(const struct hkti_carrier *carrier)
+{
+    return hkti_load_seq_cst(&carrier->remote) != NULL; /* pairs: ready */
+}
+/* When the first alarm is; 0: there is none. */
+static inline int64_t hkti_carrier_alarm(const struct hkti_carrier *carrier)
+{
+    return carrier->alarms.first ? carrier->alarms.first->key : 0;
+}
+
+/* The calling coroutine's carrier; NULL in a thread's own strand. */
+static inline struct hkti_carrier *hkti_carrier_self(void)
+{
+    struct hkti_coroutine *self = hkti_self()->coroutine;
+    return self ? self->carrier : NULL;
+}
+
+#endif
