@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Installation: headers, both libraries, pkg-config, the CMake package, the
-# command, and the man pages if they were built (into <build>/man).
+# command, the script for gdb, and the man pages if they were built (into
+# <build>/man).
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hocket)
 
@@ -13,6 +14,8 @@ install(EXPORT hocketTargets NAMESPACE hocket:: DESTINATION ${package_dir})
 if(TARGET hocket_cli)
     install(TARGETS hocket_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+install(FILES ${PROJECT_SOURCE_DIR}/tools/hocket-gdb.py
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/hocket)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} OPTIONAL)
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/hocketConfig.cmake.in

@@ -27,7 +27,8 @@ HKT_API size_t hkt_allocation_count(void);
 
 /* Gives back what hocket keeps for the process, so that a leak checker finds nothing. Optional, at
  * the very end: 0, or -EBUSY when threads that hocket started still run (join them first:
- * hkt_join_all). After it hocket may be used afresh. */
+ * hkt_join_all), pools or futures that were not destroyed among them. The default executor is shut
+ * down: its jobs are awaited. After it hocket may be used afresh. */
 HKT_API int hkt_finalize(void);
 
 HKT_END_DECLS

@@ -13,13 +13,31 @@
 #include "os/sim/describe.h"
 #endif
 
-struct hkti_strand_events hkti_strand_events;
+static struct hkti_strand_events *all_events;
 uint32_t hkti_forked;
+
+void hkti_strand_events_add(struct hkti_strand_events *events)
+{
+    struct hkti_strand_events **place = &all_events;
+    while (*place)
+        place = &(*place)->next;
+    *place = events;
+}
+
+bool hkti_strand_events_finalize(void)
+{
+    bool all = true;
+    for (struct hkti_strand_events *events = all_events; events; events = events->next)
+        if (events->finalize)
+            all &= events->finalize();
+    return all;
+}
 
 void hkti_strand_forget(struct hkti_strand *self)
 {
-    if (hkti_strand_events.ends)
-        hkti_strand_events.ends(self);
+    for (struct hkti_strand_events *events = all_events; events; events = events->next)
+        if (events->ends)
+            events->ends(self);
     if (self->wake_fd)
         hkti_os_wake_fd_close(self->wake_fd - 1);
     self->wake_fd = 0;
@@ -51,8 +69,9 @@ void hkti_strand_register(struct hkti_strand *self)
     self->native_id = hkti_os_native_id();
     /* Without memory for it the strand is not cleaned up at its end, which costs an fd at most. */
     (void)hkti_os_at_thread_exit(at_exit);
-    if (hkti_strand_events.born)
-        hkti_strand_events.born(self);
+    for (struct hkti_strand_events *events = all_events; events; events = events->next)
+        if (events->born)
+            events->born(self);
 }
 
 void hkti_strand_describe(const struct hkti_strand *strand, char *text, size_t size)

@@ -109,13 +109,20 @@ static inline struct hkti_strand *hkti_self(void)
     return self;
 }
 
-/* Called at the beginning and the end of each strand; set once, by a constructor of the layer
- * thread. */
+/* What a layer above wants to be called for: at the beginning and the end of each thread's own
+ * strand, and at hkt_finalize, where false says that something is still in use. Any may be NULL. */
 struct hkti_strand_events {
     void (*born)(struct hkti_strand *self);
     void (*ends)(struct hkti_strand *self);
+    bool (*finalize)(void);
+    struct hkti_strand_events *next;
 };
-extern struct hkti_strand_events hkti_strand_events;
+
+/* Puts it behind those that are there. By constructors, before there is a second thread. */
+void hkti_strand_events_add(struct hkti_strand_events *events);
+
+/* Calls `finalize` of all; false if one did. */
+bool hkti_strand_events_finalize(void);
 
 /* What was kept for the strand is given back; it may go on as if it were new. */
 void hkti_strand_forget(struct hkti_strand *self);

@@ -9,6 +9,7 @@
 int hkt_finalize(void)
 {
     hkti_signal_report_stop();
+    bool all = hkti_strand_events_finalize();
     size_t departing;
     for (unsigned turns = 0; hkti_registry_ours(&departing) > 0; turns++) {
         if (departing == 0)
@@ -16,5 +17,5 @@ int hkt_finalize(void)
         hkti_os_yield(turns);
     }
     hkti_strand_forget(hkti_self());
-    return 0;
+    return all ? 0 : -EBUSY;
 }

@@ -149,10 +149,12 @@ static void in_fork_child(void)
     hkti_list_append(&hkti_registry, &main_record->node);
 }
 
+static struct hkti_strand_events events = { .born = born, .ends = ends };
+
 /* Before main, in the thread that will run it. */
 __attribute__((constructor)) static void begin(void)
 {
-    hkti_strand_events = (struct hkti_strand_events){ .born = born, .ends = ends };
+    hkti_strand_events_add(&events);
 #ifdef HKT_SIM
     hkti_sim_begin = simulation_begins;
     hkti_sim_end = simulation_ends;

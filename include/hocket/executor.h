@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Executors run jobs. Which engine does it (threads, processes, coroutines, a cluster, one of your
+ * own) is decided in the line that makes the executor; the rest of the program stays:
+ *
+ *     hkt_executor *pool;
+ *     int err = hkt_thread_pool_create(&pool, &(hkt_thread_pool_options){ .max_workers = 3 });
+ *     if (err < 0)
+ *         return hkt_report(err);
+ *     err = hkt_map(pool, download, HKT_ARRAY(pages));
+ *     hkt_executor_destroy(pool);
+ *
+ * A job may submit to its own executor and wait for what it submitted, to any depth and with one
+ * worker too. The model is concurrent.futures.Executor. */
+#ifndef HOCKET_EXECUTOR_H
+#define HOCKET_EXECUTOR_H
+
+#include <hocket/future.h>
+
+HKT_BEGIN_DECLS
+
+typedef struct hkt_executor hkt_executor;
+
+typedef enum hkt_priority {
+    HKT_PRIORITY_NORMAL = 0,
+    HKT_PRIORITY_HIGH = 1,
+    HKT_PRIORITY_BACKGROUND = 2, /* when nothing else is there, and now and then all the same */
+} hkt_priority;
+
+typedef struct hkt_submit_options {
+    hkt_priority priority;
+    bool no_foreign_work; /* waits of this job start and resume no jobs but those it waits for: for
+                             jobs that hold a lock of others (a pthread_mutex_t) over our waits */
+    uint64_t reserved[3]; /* zero */
+} hkt_submit_options;
+
+/* Hands in a job: 0 and its future, in *future if that is not NULL. Who does not want it gets a
+ * failure reported to the sink. `executor` NULL: hkt_default_executor(), here and in all that
+ * follows but shutdown and destroy. A caller that is not itself a job of the executor waits while
+ * max_pending jobs have not begun. -ESHUTDOWN; -ENOMEM; -EAGAIN if the system gives not even one
+ * thread; -ECANCELED. A cancellation point. (Executor.submit) */
+HKT_API HKT_MUST_USE int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job,
+                                    void *arg);
+HKT_API HKT_MUST_USE int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job,
+                                         void *arg, const hkt_submit_options *options);
+
+/* An array, its count, and the size of an item: three arguments. What is not an array (a pointer)
+ * does not compile. */
+#if defined(__cplusplus)
+HKT_END_DECLS
+template <typename T, size_t N> constexpr size_t hkt_array_count(T (&)[N])
+{
+    return N;
+}
+#define HKT_ARRAY(array) (array), hkt_array_count(array), sizeof((array)[0])
+HKT_BEGIN_DECLS
+#else
+#define HKT_ARRAY(array)                                                                           \
+    (array),                                                                                       \
+        sizeof(array) / sizeof((array)[0]) +                                                       \
+            0 * sizeof(char[1 - 2 * __builtin_types_compatible_p(__typeof__(array),                \
+                                                                 __typeof__(&(array)[0]))]),       \
+        sizeof((array)[0])
+#endif
+
+/* Runs job(item) for each of the `count` items of `size` bytes from `items` on, and returns when all
+ * have ended, also when the caller is cancelled. 0; or the first failure in time, after which those
+ * that had not begun were not run, and those that ran were cancelled; or, with keep_going, the
+ * failure of the lowest index, after all have run. Errors of hkt_submit, -ECANCELED. Its sentence
+ * can be read by hkt_sentence. A cancellation point. (Executor.map) */
+typedef struct hkt_map_options {
+    bool keep_going;
+    int *codes;     /* count of them, each gets what its item's job returned, -ECANCELED if it
+                             was not run; NULL: not wanted */
+    size_t *failed; /* the index of the failure that is returned; NULL: not wanted */
+    hkt_priority priority;
+    uint64_t reserved[4]; /* zero */
+} hkt_map_options;
+HKT_API HKT_MUST_USE int hkt_map(hkt_executor *executor, hkt_job *job, void *items, size_t count,
+                                 size_t size);
+HKT_API HKT_MUST_USE int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items,
+                                      size_t count, size_t size, const hkt_map_options *options);
+
+/* No more jobs from outside; those that were handed in run to their ends, and may still submit.
+ * Waits for that: 0, again and again and by many. -ETIMEDOUT, -ECANCELED: some have not ended.
+ * -EDEADLK in a job of the executor itself. (Executor.shutdown) */
+HKT_API int hkt_executor_shutdown(hkt_executor *executor);
+HKT_API int hkt_executor_shutdown_until(hkt_executor *executor, hkt_deadline deadline);
+
+/* No more jobs from outside, without waiting; `cancel_futures`: those that have not begun are
+ * cancelled. From anywhere. (Executor.shutdown(wait=False, cancel_futures=...)) */
+HKT_API void hkt_executor_close(hkt_executor *executor, bool cancel_futures);
+
+/* Shuts down, waits, and gives everything back; NULL is fine. After a shutdown_until that ended with
+ * -ETIMEDOUT it waits no more: what still runs is left to itself, with one line to the report sink.
+ * Futures stay valid. Not from a job of the executor itself. Not a cancellation point. */
+HKT_API void hkt_executor_destroy(hkt_executor *executor);
+
+/* How many jobs it may run at a time. */
+HKT_API unsigned hkt_executor_max_workers(const hkt_executor *executor);
+
+/* The engine without workers: a job runs in hkt_submit itself, before that returns. For tests, and
+ * where nothing may run beside. 0, -ENOMEM. */
+HKT_API HKT_MUST_USE int hkt_inline_executor_create(hkt_executor **executor);
+
+/* The executor of the process: a thread pool with as many workers as processors, made at the first
+ * call; NULL if there is no memory. It is not destroyed; its jobs that have not ended hold up
+ * hkt_finalize. */
+HKT_API hkt_executor *hkt_default_executor(void);
+
+/* An engine of your own: hkt_submit makes the future, checks for shutdown, and hands it to
+ * `submit`, which must see to it that hkt_future_run is called for it once, somewhere, some time.
+ * A negative result of `submit` refuses it, and is the result of hkt_submit. */
+typedef struct hkt_engine {
+    const char *name;
+    int (*submit)(void *engine, hkt_future *future, const hkt_submit_options *options);
+    /* Nobody submits any more; those taken must be run, or cancelled if so told. May be NULL. */
+    void (*close)(void *engine, bool cancel_futures);
+    /* All have been run; gives the engine back. May be NULL. */
+    void (*destroy)(void *engine);
+    unsigned max_workers;
+    uint64_t reserved[3]; /* zero */
+} hkt_engine;
+
+/* 0, -ENOMEM, -EINVAL (no submit). `vtable` must stay as long as the executor. */
+HKT_API HKT_MUST_USE int hkt_executor_create(hkt_executor **executor, const hkt_engine *vtable,
+                                             void *engine);
+
+/* Runs the future's job here and finishes the future, unless it was cancelled; in either case the
+ * engine must not touch it afterwards. */
+HKT_API void hkt_future_run(hkt_future *future);
+
+HKT_END_DECLS
+#endif

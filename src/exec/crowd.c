@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The crowd: crowd.h has its rules. A future that ends puts its entry at the end of the ready list,
+ * under both guards, and wakes the waiter if that was what he waits for; so each comes once, and in
+ * order. */
+#include "exec/crowd.h"
+
+#include <errno.h>
+
+#include "base/seconds.h"
+
+void hkti_crowd_init(struct hkti_crowd *crowd)
+{
+    *crowd = (struct hkti_crowd){ .wanted = SIZE_MAX };
+    crowd->end = &crowd->first;
+}
+
+static bool has_failed(hkt_future *future)
+{
+    return !hkt_future_cancelled(future) && future->result < 0;
+}
+
+/* Under the guard: what the waiter waits for has come. */
+static bool is_enough(const struct hkti_crowd *crowd)
+{
+    return crowd->ready >= crowd->wanted || (crowd->failed && crowd->or_failed);
+}
+
+static void become_ready(struct hkti_crowd_entry *entry, hkt_future *future)
+{
+    struct hkti_crowd *crowd = entry->crowd;
+    struct hkti_strand *waiter = NULL;
+    hkti_guard_acquire(&crowd->guard);
+    entry->next = NULL;
+    *crowd->end = entry;
+    crowd->end = &entry->next;
+    crowd->ready++;
+    crowd->failed |= has_failed(future);
+    if (is_enough(crowd))
+        waiter = hkti_wait_list_pop(&crowd->waiter);
+    hkti_guard_release(&crowd->guard);
+    if (waiter)
+        hkti_wake(waiter);
+}
+
+static void done(struct hkti_watch *watch, hkt_future *future)
+{
+    become_ready(HKTI_CONTAINER(watch, struct hkti_crowd_entry, watch), future);
+}
+
+void hkti_crowd_add(struct hkti_crowd *crowd, struct hkti_crowd_entry *entry, hkt_future *future)
+{
+    *entry = (struct hkti_crowd_entry){ .crowd = crowd, .future = future, .watch.done = done };
+    if (hkti_future_watch(future, &entry->watch) == 1)
+        become_ready(entry, future);
+}
+
+void hkti_crowd_remove(struct hkti_crowd_entry *entry)
+{
+    hkti_future_unwatch(entry->future, &entry->watch);
+}
+
+int hkti_crowd_await(struct hkti_crowd *crowd, size_t wanted, bool or_failed,
+                     hkt_future *const futures[], size_t count, hkt_deadline deadline)
+{
+    struct hkti_wait wait = { .what = "futures",
+                              .object = crowd,
+                              .list = &crowd->waiter,
+                              .guard = &crowd->guard,
+                              .deadline = deadline.ns,
+                              .cancellable = true };
+    int err = hkti_futures_prepare(futures, count, &wait.for_jobs);
+    if (err < 0)
+        return err;
+    hkti_guard_acquire(&crowd->guard);
+    crowd->wanted = wanted;
+    crowd->or_failed = or_failed;
+    if (is_enough(crowd))
+        hkti_guard_release(&crowd->guard);
+    else if (deadline.ns == HKTI_PASSED)
+        err = (hkti_guard_release(&crowd->guard), -ETIMEDOUT);
+    else
+        err = hkti_wait(&wait);
+    hkti_futures_waited();
+    return err;
+}
+
+struct hkti_crowd_entry *hkti_crowd_pop(struct hkti_crowd *crowd)
+{
+    hkti_guard_acquire(&crowd->guard);
+    struct hkti_crowd_entry *first = crowd->first;
+    if (first) {
+        crowd->first = first->next;
+        crowd->ready--;
+        if (crowd->first == NULL)
+            crowd->end = &crowd->first;
+    }
+    hkti_guard_release(&crowd->guard);
+    return first;
+}

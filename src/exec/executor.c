@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What is the same for all executors: handing in, shutting down. */
+#include "exec/executor.h"
+
+#include <errno.h>
+
+#include "base/report.h"
+#include "base/seconds.h"
+#include "park/wait.h"
+
+int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
+                    const hkt_submit_options *options)
+{
+    int err = hkti_cancelled(0);
+    if (err < 0)
+        return err;
+    if (job == NULL || (options && options->priority > HKT_PRIORITY_BACKGROUND))
+        return -EINVAL;
+    if (executor == NULL && (executor = hkt_default_executor()) == NULL)
+        return -ENOMEM;
+    hkt_future *made = hkti_future_make(job, arg, executor, options);
+    if (made == NULL)
+        return -ENOMEM;
+    err = executor->ops->submit(executor, made);
+    if (err < 0)
+        hkti_future_unmake(made);
+    else if (future)
+        *future = made;
+    else
+        hkt_future_destroy(made);
+    return err;
+}
+
+int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg)
+{
+    return hkt_submit_with(executor, future, job, arg, NULL);
+}
+
+void hkt_executor_close(hkt_executor *executor, bool cancel_futures)
+{
+    executor->ops->close(executor, cancel_futures);
+}
+
+int hkt_executor_shutdown_until(hkt_executor *executor, hkt_deadline deadline)
+{
+    executor->ops->close(executor, false);
+    int err = executor->ops->await(executor, deadline);
+    if (err == -ETIMEDOUT)
+        hkti_store_relaxed(&executor->gave_up, 1);
+    return err;
+}
+
+int hkt_executor_shutdown(hkt_executor *executor)
+{
+    return hkt_executor_shutdown_until(executor, (hkt_deadline){ 0 });
+}
+
+void hkt_executor_destroy(hkt_executor *executor)
+{
+    if (executor == NULL)
+        return;
+    hkt_scope scope;
+    hkt_scope_enter(&scope, &(hkt_scope_options){ .shield = true });
+    executor->ops->close(executor, false);
+    bool gave_up = hkti_load_relaxed(&executor->gave_up);
+    int err = executor->ops->await(executor,
+                                   gave_up ? (hkt_deadline){ HKTI_PASSED } : (hkt_deadline){ 0 });
+    hkt_scope_leave(&scope);
+    if (err == -EDEADLK)
+        hkti_misuse("hkt_executor_destroy: called by a job of that executor %p", (void *)executor);
+    executor->ops->destroy(executor);
+}
+
+unsigned hkt_executor_max_workers(const hkt_executor *executor)
+{
+    return executor->max_workers;
+}
+
+void hkt_future_run(hkt_future *future)
+{
+    hkt_executor *executor = future->executor;
+    if (executor == NULL)
+        hkti_misuse("hkt_future_run: future %p was not handed to an engine", (void *)future);
+    if (hkti_future_claim(future, true))
+        hkti_future_execute(future);
+    if (executor->ops->ran)
+        executor->ops->ran(executor);
+}

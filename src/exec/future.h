@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The future: one cache line. Its life is in its state, a word of bits:
+ *
+ *   PENDING   nobody has taken the job
+ *   RUNNING   somebody has; once it is not NULL, `scope` is its scope
+ *   SETTING   a producer is writing down the result
+ *   CANCELLED, FINISHED   done, for good
+ *
+ *   WATCHED   there are watches: who finishes it must look under the guard
+ *   BUSY      somebody is at the running job's scope: it must not finish
+ *   SETTLED   who finished it touches it no more
+ *   DETACHED  the user touches it no more
+ *   QUEUED    an engine still has it in a queue
+ *   SEEN      somebody has looked at the result
+ *
+ * PENDING goes to another step by whoever changes it first. A future is given back by who
+ * makes the last of SETTLED, DETACHED and not QUEUED true.
+ *
+ * Who may touch what: job, arg, executor before it is handed in, and by who takes the job; scope as
+ * BUSY; result and sentence by who finishes it, before; by all after. watches under the guard.
+ * Guards: that of a future before that of a watcher; no other inside. */
+#ifndef HKTI_EXEC_FUTURE_H
+#define HKTI_EXEC_FUTURE_H
+
+#include <hocket/executor.h>
+#include <hocket/future.h>
+
+#include "park/guard.h"
+#include "park/scope.h"
+
+enum {
+    HKTI_FUTURE_PENDING,
+    HKTI_FUTURE_RUNNING,
+    HKTI_FUTURE_SETTING,
+    HKTI_FUTURE_CANCELLED,
+    HKTI_FUTURE_FINISHED,
+    HKTI_FUTURE_STEP = 7,
+
+    HKTI_FUTURE_WATCHED = 8,
+    HKTI_FUTURE_BUSY = 16,
+    HKTI_FUTURE_SETTLED = 32,
+    HKTI_FUTURE_DETACHED = 64,
+    HKTI_FUTURE_QUEUED = 128,
+    HKTI_FUTURE_SEEN = 256,
+};
+
+/* Somebody who wants to know that a future is done; lies with him. */
+struct hkti_watch {
+    struct hkti_watch *next;
+    /* Called once, by who finishes or cancels it, under the future's guard: may take guards of its
+     * own and hkti_wake, no more. NULL: a callback of the user (future.c). */
+    void (*done)(struct hkti_watch *watch, hkt_future *future);
+};
+
+struct hkt_future {
+    hkt_job *job;
+    void *arg;
+    hkt_executor *executor; /* NULL: of a producer */
+    uint32_t state;
+    uint32_t guard;
+    int result;
+    uint8_t priority;
+    bool no_foreign_work;
+    struct hkti_watch *watches; /* the last added first */
+    char *sentence;             /* HKT_SENTENCE_MAX bytes, or NULL */
+    union {
+        struct hkti_scope *scope; /* of the running job */
+        struct hkt_future *next;  /* while nobody uses it */
+    };
+};
+
+_Static_assert(sizeof(struct hkt_future) == 64, "a future is one cache line");
+
+/* A pending one, to be queued and run; NULL: no memory. */
+hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
+                             const hkt_submit_options *options);
+
+/* It was not handed in after all. */
+void hkti_future_unmake(hkt_future *future);
+
+/* Takes the job of a pending future: true if nobody was quicker. `queued`: the caller takes it out of
+ * its engine's queue, and if somebody was quicker has nothing more to do with it. */
+bool hkti_future_claim(hkt_future *future, bool queued);
+
+/* Runs the job of a claimed future in the calling strand, in a scope of its own, and finishes it. */
+void hkti_future_execute(hkt_future *future);
+
+/* Ends a claimed future with an error, its job not run. */
+void hkti_future_fail(hkt_future *future, int err);
+
+/* 0: it will be told; 1: it is done already, and will not be told. */
+int hkti_future_watch(hkt_future *future, struct hkti_watch *watch);
+/* After this it is not told and nobody is telling it. */
+void hkti_future_unwatch(hkt_future *future, struct hkti_watch *watch);
+
+static inline bool hkti_future_step_is_done(uint32_t state)
+{
+    return (state & HKTI_FUTURE_STEP) >= HKTI_FUTURE_CANCELLED;
+}
+
+/* Done: what the job returned; marks a failure as seen. */
+int hkti_future_code(hkt_future *future);
+/* Copies the sentence that the failed job left (none: nothing) to the calling strand as its own. */
+void hkti_future_adopt_sentence(hkt_future *future);
+
+/* Waits, cancellable or not, and for the other things that hkt_future_wait_until says. */
+int hkti_future_await(hkt_future *future, int64_t deadline, bool cancellable);
+/* Waits for the end in any case; not for that of a job that the caller is in. */
+void hkti_future_await_end(hkt_future *future);
+
+/* Before a wait for these (NULL: none) by a job: its worker gets ready to run others meanwhile, the
+ * first of these that nobody has taken before all; if the job must not let others run on its thread,
+ * it runs these here and now. *for_jobs: what to say in the wait. 0, -ENOMEM. And after the wait. */
+int hkti_futures_prepare(hkt_future *const futures[], size_t count, bool *for_jobs);
+void hkti_futures_waited(void);
+
+/* Futures that the calling thread keeps for the next submits, given back to the process. */
+void hkti_future_cache_empty(struct hkti_strand *self);
+/* At the end of the process: all memory is given back, if no future is in use. */
+bool hkti_future_cache_finalize(void);
+/* A new one, not set up; NULL. One that nobody uses any more. (cache.c) */
+hkt_future *hkti_future_allocate(void);
+void hkti_future_release(hkt_future *future);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool: made, handed jobs, closed, given back. pool.h has its rules. */
+#include "exec/pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/report.h"
+#include "base/seconds.h"
+#include "os/os.h"
+#include "sync/event.h"
+
+#define STACK_SIZE ((size_t)1 << 20)
+#define STACK_MIN ((size_t)16 << 10)
+#define MAX_PENDING 1000000
+#define MAX_WORKERS 4096
+
+static struct hkti_worker *make_worker(struct hkti_pool *pool, unsigned index)
+{
+    struct hkti_worker *worker = hkti_allocate_lines(sizeof *worker);
+    if (worker == NULL)
+        return NULL;
+    worker->pool = pool;
+    worker->index = index;
+    worker->carrier.park = hkti_worker_park;
+    char name[HKT_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s-%u", pool->name, index + 1);
+    hkt_thread_options options = { .name = name,
+                                   .daemon = pool->daemon ? HKT_DAEMON_YES : HKT_DAEMON_NO };
+    if (hkt_thread_create(&worker->thread, hkti_worker_main, worker, &options) == 0)
+        return worker;
+    hkti_release_lines(worker, sizeof *worker);
+    return NULL;
+}
+
+struct hkti_call hkti_pool_choose(struct hkti_pool *pool)
+{
+    struct hkti_call call = { NULL, NULL };
+    if (hkti_load_relaxed(&pool->searching))
+        return call;
+    call.wake = hkti_wait_list_pop(&pool->idle);
+    if (call.wake) {
+        call.wake->grant = 1; /* it searches */
+        hkti_store_relaxed(&pool->idle_count, pool->idle_count - 1);
+        hkti_store_seq_cst(&pool->searching, 1); /* pairs: idle */
+    } else if (pool->started < pool->executor.max_workers) {
+        call.start = hkti_load_relaxed(&pool->workers[pool->started]);
+        hkti_store_relaxed(&pool->started, pool->started + 1);
+        pool->alive++;
+        hkti_store_seq_cst(&pool->searching, 1); /* pairs: idle */
+    }
+    return call;
+}
+
+/* A worker's thread could not be started: it is as if it had not been tried. */
+static void not_started(struct hkti_pool *pool)
+{
+    hkti_guard_acquire(&pool->guard);
+    hkti_store_relaxed(&pool->started, pool->started - 1);
+    bool ended = --pool->alive == 0 && pool->closed;
+    hkti_store_relaxed(&pool->searching, 0);
+    hkti_guard_release(&pool->guard);
+    if (ended)
+        hkt_event_set(&pool->ended);
+}
+
+void hkti_pool_call(struct hkti_pool *pool, struct hkti_call call)
+{
+    if (call.wake)
+        hkti_wake(call.wake);
+    else if (call.start && hkt_thread_start(call.start->thread) < 0)
+        not_started(pool);
+}
+
+void hkti_pool_notify(struct hkti_pool *pool)
+{
+    hkti_fence_seq_cst(); /* pairs: idle */
+    if (hkti_load_relaxed(&pool->searching) ||
+        (hkti_load_relaxed(&pool->idle_count) == 0 &&
+         hkti_load_relaxed(&pool->started) == pool->executor.max_workers))
+        return;
+    hkti_guard_acquire(&pool->guard);
+    struct hkti_call call = hkti_pool_choose(pool);
+    hkti_guard_release(&pool->guard);
+    hkti_pool_call(pool, call);
+}
+
+bool hkti_pool_has_work(struct hkti_pool *pool)
+{
+    if (hkti_load_seq_cst(&pool->pending) > 0) /* pairs: idle */
+        return true;
+    uint32_t started = hkti_load_relaxed(&pool->started);
+    for (uint32_t i = 0; i < started; i++)
+        if (!hkti_ring_empty(&pool->workers[i]->ring))
+            return true;
+    return hkti_forks_shared(pool);
+}
+
+/* Room for one more job, or why not. Takes the guard, and on success keeps it. */
+static int await_room(struct hkti_pool *pool, bool inside)
+{
+    hkti_guard_acquire(&pool->guard);
+    for (;;) {
+        int err = pool->broken;
+        if (err == 0 && pool->closed && !inside)
+            err = -ESHUTDOWN;
+        if (err == 0 && (inside || pool->pending < pool->max_pending))
+            return 0;
+        if (err < 0) {
+            hkti_guard_release(&pool->guard);
+            return err;
+        }
+        struct hkti_wait wait = { .what = "room in pool",
+                                  .object = pool,
+                                  .list = &pool->full,
+                                  .guard = &pool->guard,
+                                  .cancellable = true };
+        err = hkti_wait(&wait);
+        if (err < 0)
+            return err;
+        hkti_guard_acquire(&pool->guard);
+    }
+}
+
+/* The first worker is started before the job is taken, so that a job taken will be run. With the
+ * guard, which it gives back for a while; 0 with it, or an error without. */
+static int begin_pool(struct hkti_pool *pool)
+{
+    struct hkti_call call = hkti_pool_choose(pool);
+    hkti_guard_release(&pool->guard);
+    int err = call.start ? hkt_thread_start(call.start->thread) : 0;
+    if (err < 0) {
+        not_started(pool);
+        return err;
+    }
+    hkti_guard_acquire(&pool->guard);
+    return 0;
+}
+
+static int submit_to_queue(struct hkti_pool *pool, hkt_future *future, bool inside)
+{
+    int err = await_room(pool, inside);
+    if (err == 0 && pool->started == 0)
+        err = begin_pool(pool);
+    if (err < 0)
+        return err;
+    err = hkti_jobs_put(&pool->queues[future->priority], future);
+    struct hkti_call call = { NULL, NULL };
+    if (err == 0) {
+        hkti_store_seq_cst(&pool->pending, pool->pending + 1); /* pairs: idle */
+        call = hkti_pool_choose(pool);
+    }
+    hkti_guard_release(&pool->guard);
+    hkti_pool_call(pool, call);
+    return err;
+}
+
+static int submit(hkt_executor *executor, hkt_future *future)
+{
+    struct hkti_pool *pool = (struct hkti_pool *)executor;
+    struct hkti_worker *worker = hkti_worker_self();
+    bool inside = worker && worker->pool == pool;
+    future->no_foreign_work |= pool->no_foreign_work;
+    if (inside && future->priority == HKT_PRIORITY_NORMAL && hkti_ring_put(&worker->ring, future)) {
+        hkti_pool_notify(pool);
+        return 0;
+    }
+    return submit_to_queue(pool, future, inside);
+}
+
+size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, bool background)
+{
+    static const unsigned char orders[2][HKTI_QUEUES] = {
+        { HKT_PRIORITY_HIGH, HKT_PRIORITY_NORMAL, HKT_PRIORITY_BACKGROUND },
+        { HKT_PRIORITY_BACKGROUND, HKT_PRIORITY_NORMAL, HKT_PRIORITY_HIGH },
+    };
+    struct hkti_wait_list taken = { { NULL, NULL } };
+    size_t count = 0;
+    hkti_guard_acquire(&pool->guard);
+    for (int i = 0; i < HKTI_QUEUES && count == 0; i++)
+        count = hkti_jobs_take(&pool->queues[orders[background][i]], futures, n);
+    hkti_store_relaxed(&pool->pending, pool->pending - count);
+    if (pool->pending < pool->max_pending)
+        hkti_wait_list_take(&pool->full, pool->max_pending - pool->pending, 0, &taken);
+    hkti_guard_release(&pool->guard);
+    hkti_wake_all(&taken);
+    return count;
+}
+
+static void drop(hkt_future *future, int err)
+{
+    if (err == 0)
+        hkt_future_cancel(future);
+    if (hkti_future_claim(future, true))
+        hkti_future_fail(future, err);
+}
+
+void hkti_pool_drop_jobs(struct hkti_pool *pool, int err)
+{
+    hkt_future *future;
+    while (hkti_pool_take(pool, &future, 1, false) == 1)
+        drop(future, err);
+    uint32_t started = hkti_load_acquire(&pool->started); /* pairs: idle */
+    for (uint32_t i = 0; i < started; i++)
+        while ((future = hkti_ring_take(&pool->workers[i]->ring)) != NULL)
+            drop(future, err);
+}
+
+static void close(hkt_executor *executor, bool cancel_futures)
+{
+    struct hkti_pool *pool = (struct hkti_pool *)executor;
+    struct hkti_wait_list idle = { { NULL, NULL } }, full = { { NULL, NULL } };
+    hkti_guard_acquire(&pool->guard);
+    hkti_store_seq_cst(&pool->closed, 1); /* pairs: idle */
+    hkti_wait_list_take(&pool->idle, SIZE_MAX, 0, &idle);
+    hkti_store_relaxed(&pool->idle_count, 0);
+    hkti_wait_list_take(&pool->full, SIZE_MAX, 0, &full);
+    bool ended = pool->alive == 0;
+    hkti_guard_release(&pool->guard);
+    hkti_wake_all(&idle);
+    hkti_wake_all(&full);
+    if (cancel_futures)
+        hkti_pool_drop_jobs(pool, 0);
+    if (ended)
+        hkt_event_set(&pool->ended);
+}
+
+static int await(hkt_executor *executor, hkt_deadline deadline)
+{
+    struct hkti_pool *pool = (struct hkti_pool *)executor;
+    struct hkti_worker *worker = hkti_worker_self();
+    if (worker && worker->pool == pool)
+        return -EDEADLK;
+    return hkti_event_wait_as(&pool->ended, deadline, "the end of pool", pool);
+}
+
+void hkti_pool_release(struct hkti_pool *pool)
+{
+    for (unsigned i = 0; i < pool->executor.max_workers && pool->workers[i]; i++) {
+        hkt_thread_destroy(pool->workers[i]->thread);
+        hkti_release_lines(pool->workers[i], sizeof(struct hkti_worker));
+    }
+    for (int i = 0; i < HKTI_QUEUES; i++)
+        hkti_jobs_end(&pool->queues[i]);
+    hkti_forks_end(&pool->forks);
+    hkti_release(pool->workers, pool->executor.max_workers * sizeof *pool->workers);
+    hkti_release_lines(pool, sizeof *pool);
+}
+
+static void destroy(hkt_executor *executor)
+{
+    struct hkti_pool *pool = (struct hkti_pool *)executor;
+    hkti_guard_acquire(&pool->guard);
+    pool->detached = pool->alive > 0;
+    bool detached = pool->detached;
+    hkti_guard_release(&pool->guard);
+    if (detached) {
+        hkti_report_line("pool \"%s\" is destroyed, but has jobs that do not end: they are left to "
+                         "themselves",
+                         pool->name);
+        return;
+    }
+    hkt_scope scope;
+    hkt_scope_enter(&scope, &(hkt_scope_options){ .shield = true });
+    for (unsigned i = 0; i < pool->started; i++)
+        hkt_thread_join(pool->workers[i]->thread);
+    hkt_scope_leave(&scope);
+    hkti_pool_release(pool);
+}
+
+static const struct hkti_executor_ops ops = {
+    .submit = submit, .close = close, .await = await, .destroy = destroy
+};
+
+struct hkti_pool *hkti_pool_of(hkt_executor *executor)
+{
+    return executor->ops == &ops ? (struct hkti_pool *)executor : NULL;
+}
+
+static int make_workers(struct hkti_pool *pool)
+{
+    pool->workers = hkti_allocate(pool->executor.max_workers * sizeof *pool->workers);
+    if (pool->workers == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < pool->executor.max_workers; i++) {
+        pool->workers[i] = make_worker(pool, i);
+        if (pool->workers[i] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int hkt_thread_pool_create(hkt_executor **executor, const hkt_thread_pool_options *options)
+{
+    hkt_thread_pool_options chosen = options ? *options : (hkt_thread_pool_options){ 0 };
+    if (chosen.max_workers > MAX_WORKERS || (chosen.stack_size && chosen.stack_size < STACK_MIN))
+        return -EINVAL;
+    struct hkti_pool *pool = hkti_allocate_lines(sizeof *pool);
+    if (pool == NULL)
+        return -ENOMEM;
+    pool->executor.ops = &ops;
+    pool->executor.max_workers = chosen.max_workers ? chosen.max_workers : hkti_os_cpu_count();
+    pool->initializer = chosen.initializer;
+    pool->initializer_arg = chosen.initializer_arg;
+    pool->stack_size = chosen.stack_size ? chosen.stack_size : STACK_SIZE;
+    pool->max_pending = chosen.max_pending ? chosen.max_pending : MAX_PENDING;
+    pool->no_foreign_work = chosen.no_foreign_work;
+    pool->daemon = chosen.daemon;
+    snprintf(pool->name, sizeof pool->name, "%s", chosen.name ? chosen.name : "pool");
+    int err = make_workers(pool);
+    if (err < 0) {
+        hkti_pool_release(pool);
+        return err;
+    }
+    *executor = &pool->executor;
+    return 0;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker: finds work, runs it, sleeps. pool.h has the rules of sleeping and waking.
+ *
+ * There is no stack that schedules: a coroutine that has done its job looks for the next one itself
+ * (`run`); one that waits lets those go on that are ready, or begins a free coroutine, which then
+ * looks for work (`hkti_worker_park`). Those that are ready come before new jobs. */
+#include <errno.h>
+#include <hocket/scope.h>
+
+#include "base/report.h"
+#include "exec/pool.h"
+#include "sync/event.h"
+
+/* Jobs that a worker takes from the queues at a time, at the most; those it does not begin go into its
+ * ring, where others may take them. It takes more than one only while they are short: twice as many
+ * when the last ones took no longer than this, one when they did; so who was handed in first begins
+ * first, and jobs that last do not hold up those behind them. */
+#define BATCH 16
+#define SHORT_NS 10000
+/* Every so many jobs the queues come before the ring, and the background before the rest. */
+#define FAIR_TICKS 61
+
+/* The one who searched has found something: if there is more, the next one is called. */
+static void stop_searching(struct hkti_worker *worker)
+{
+    struct hkti_pool *pool = worker->pool;
+    struct hkti_call call = { NULL, NULL };
+    worker->searching = false;
+    hkti_guard_acquire(&pool->guard);
+    hkti_store_seq_cst(&pool->searching, 0); /* pairs: idle */
+    if (hkti_pool_has_work(pool))
+        call = hkti_pool_choose(pool);
+    hkti_guard_release(&pool->guard);
+    hkti_pool_call(pool, call);
+}
+
+static size_t batch_for(struct hkti_worker *worker, size_t pending)
+{
+    int64_t now = hkti_os_now();
+    bool quick = now - worker->taken_at < SHORT_NS;
+    worker->taken_at = now;
+    worker->batch = !quick ? 1 : worker->batch < BATCH ? 2 * worker->batch : BATCH;
+    size_t share = pending / worker->pool->executor.max_workers / 2 + 1;
+    bool room = hkti_load_relaxed(&worker->ring.tail) - hkti_load_relaxed(&worker->ring.head) <
+                HKTI_RING_SIZE - BATCH;
+    return !room ? 1 : share < worker->batch ? share : worker->batch;
+}
+
+static hkt_future *take_from_queues(struct hkti_worker *worker, bool background)
+{
+    struct hkti_pool *pool = worker->pool;
+    hkt_future *taken[BATCH];
+    size_t pending = hkti_load_relaxed(&pool->pending);
+    if (pending == 0)
+        return NULL;
+    size_t count = hkti_pool_take(pool, taken, background ? 1 : batch_for(worker, pending),
+                                  background);
+    for (size_t i = 1; i < count; i++) {
+        __builtin_prefetch(taken[i], 1);
+        hkti_ring_put(&worker->ring, taken[i]);
+    }
+    if (count > 1 && !worker->searching)
+        hkti_pool_notify(pool); /* for who found neither queue nor ring full */
+    return count ? taken[0] : NULL;
+}
+
+static hkt_future *steal_job(struct hkti_worker *worker)
+{
+    struct hkti_pool *pool = worker->pool;
+    uint32_t started = hkti_load_acquire(&pool->started); /* pairs: idle */
+    for (uint32_t i = 1; i < started; i++) {
+        struct hkti_worker *other = pool->workers[(worker->index + i) % started];
+        hkt_future *future = other == worker ? NULL : hkti_ring_take(&other->ring);
+        if (future)
+            return future;
+    }
+    return NULL;
+}
+
+static hkt_future *take_any(struct hkti_worker *worker)
+{
+    hkt_future *future = NULL;
+    unsigned tick = worker->ticks++ % FAIR_TICKS;
+    if (tick == 0)
+        future = take_from_queues(worker, worker->ticks / FAIR_TICKS % 2);
+    else if (hkti_load_relaxed(&worker->pool->queues[HKT_PRIORITY_HIGH].count) > 0)
+        future = take_from_queues(worker, false);
+    else if (tick == FAIR_TICKS / 2)
+        future = steal_job(worker); /* what has been lying in another ring */
+    if (future == NULL)
+        future = hkti_ring_take(&worker->ring);
+    if (future == NULL)
+        future = take_from_queues(worker, false);
+    return future ? future : steal_job(worker);
+}
+
+/* A job to run, claimed; NULL: there is none. */
+static hkt_future *find_job(struct hkti_worker *worker)
+{
+    hkt_future *future = worker->wanted;
+    worker->wanted = NULL;
+    if (future && hkti_future_claim(future, false))
+        return future;
+    while ((future = take_any(worker)) != NULL)
+        if (hkti_future_claim(future, true))
+            return future;
+    return NULL;
+}
+
+static void run_job(struct hkti_worker *worker, hkt_future *future)
+{
+    struct hkti_coroutine *self = worker->carrier.current;
+    if (worker->pool->broken) {
+        hkti_future_fail(future, worker->pool->broken);
+        return;
+    }
+    worker->active++;
+    self->exclusive = future->no_foreign_work;
+    hkti_future_execute(future);
+    self->exclusive = false;
+    worker->active--;
+    if (self->strand.forks)
+        hkti_forks_leave(&self->strand);
+}
+
+/* Finds something to do and does it: false if there is nothing. */
+static bool work(struct hkti_worker *worker)
+{
+    hkt_future *future = find_job(worker);
+    if (future) {
+        if (worker->searching)
+            stop_searching(worker);
+        run_job(worker, future);
+        return true;
+    }
+    if (!hkti_forks_shared(worker->pool))
+        return false;
+    if (worker->searching)
+        stop_searching(worker);
+    worker->active++;
+    bool stolen = hkti_forks_steal(worker->pool);
+    worker->active--;
+    hkti_forks_leave(&worker->carrier.current->strand);
+    return stolen;
+}
+
+static struct hkti_worker *worker_of(const struct hkti_wait *wait)
+{
+    return (struct hkti_worker *)(uintptr_t)wait->object;
+}
+
+static int has_news(struct hkti_wait *wait)
+{
+    return hkti_carrier_has_news(&worker_of(wait)->carrier);
+}
+
+static int has_work_or_news(struct hkti_wait *wait)
+{
+    struct hkti_worker *worker = worker_of(wait);
+    return has_news(wait) || hkti_pool_has_work(worker->pool) ||
+           (worker->carrier.started == 1 &&
+            hkti_load_seq_cst(&worker->pool->closed)); /* pairs: idle */
+}
+
+static void left_idle(struct hkti_wait *wait)
+{
+    struct hkti_pool *pool = worker_of(wait)->pool;
+    hkti_store_relaxed(&pool->idle_count, pool->idle_count - 1);
+}
+
+/* Until one of the worker's coroutines may be ready, or (may_begin) there may be work. The thread's
+ * own strand does the sleeping for the coroutine that runs. */
+static void sleep(struct hkti_worker *worker, bool may_begin)
+{
+    struct hkti_pool *pool = worker->pool;
+    struct hkti_strand *base = worker->carrier.base;
+    struct hkti_wait wait = { .what = may_begin ? "work" : "its jobs' waits",
+                              .object = worker,
+                              .deadline = hkti_carrier_alarm(&worker->carrier),
+                              .reason = may_begin ? has_work_or_news : has_news,
+                              .no_hooks = true };
+    if (!may_begin) {
+        if (worker->searching)
+            stop_searching(worker);
+        hkti_wait_begin(base, &wait);
+        hkti_wait_finish(base, &wait);
+        return;
+    }
+    wait.list = &pool->idle;
+    wait.guard = &pool->guard;
+    wait.in_front = true;
+    wait.left = left_idle;
+    hkti_guard_acquire(&pool->guard);
+    if (worker->searching)
+        hkti_store_relaxed(&pool->searching, 0);
+    worker->searching = false;
+    hkti_wait_begin(base, &wait);
+    hkti_store_seq_cst(&pool->idle_count, pool->idle_count + 1); /* pairs: idle */
+    hkti_guard_release(&pool->guard);
+    hkti_forks_ask(pool);
+    if (hkti_wait_finish(base, &wait) == 0)
+        worker->searching = base->grant;
+}
+
+/* The pool is closed and nothing is left for this worker: it goes. */
+static bool may_leave(struct hkti_worker *worker)
+{
+    return hkti_load_acquire(&worker->pool->closed) && /* pairs: idle */
+           worker->carrier.started == 1 && !hkti_pool_has_work(worker->pool);
+}
+
+/* A free coroutine. */
+static void run(void *value)
+{
+    struct hkti_worker *worker = value;
+    struct hkti_carrier *carrier = &worker->carrier;
+    for (;;) {
+        struct hkti_coroutine *next = hkti_carrier_next(carrier);
+        if (next)
+            hkti_coroutine_leave(carrier, next);
+        if (work(worker))
+            continue;
+        if (may_leave(worker))
+            hkti_coroutine_leave(carrier, NULL);
+        sleep(worker, true);
+    }
+}
+
+void hkti_worker_park(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs)
+{
+    struct hkti_worker *worker = (struct hkti_worker *)carrier;
+    worker->active -= for_jobs;
+    for (;;) {
+        struct hkti_coroutine *next = hkti_carrier_next(carrier);
+        if (next == self)
+            break;
+        if (next) {
+            hkti_carrier_switch(carrier, next);
+            break;
+        }
+        struct hkti_coroutine *fresh = NULL;
+        if (worker->active == 0 && carrier->exclusive == NULL)
+            fresh = hkti_coroutine_take(carrier);
+        if (fresh) {
+            hkti_coroutine_run(fresh, run, worker);
+            break;
+        }
+        sleep(worker, false);
+    }
+    worker->active += for_jobs;
+}
+
+static void break_pool(struct hkti_pool *pool, int err)
+{
+    hkti_guard_acquire(&pool->guard);
+    bool first = pool->broken == 0;
+    if (first)
+        pool->broken = err;
+    hkti_guard_release(&pool->guard);
+    if (first)
+        hkti_pool_drop_jobs(pool, err);
+}
+
+/* The last one gives a pool back that was destroyed before. */
+static void leave_pool(struct hkti_worker *worker)
+{
+    struct hkti_pool *pool = worker->pool;
+    hkti_guard_acquire(&pool->guard);
+    if (worker->searching)
+        hkti_store_relaxed(&pool->searching, 0);
+    bool ended = --pool->alive == 0;
+    bool detached = pool->detached;
+    hkti_guard_release(&pool->guard);
+    if (ended && detached)
+        hkti_pool_release(pool);
+    else if (ended)
+        hkt_event_set(&pool->ended);
+}
+
+int hkti_worker_main(void *value)
+{
+    struct hkti_worker *worker = value;
+    struct hkti_pool *pool = worker->pool;
+    hkti_carrier_begin(&worker->carrier, pool->stack_size);
+    worker->searching = true;
+    int err = pool->initializer ? pool->initializer(pool->initializer_arg) : 0;
+    if (err < 0)
+        break_pool(pool, err);
+    struct hkti_coroutine *first = hkti_coroutine_take(&worker->carrier);
+    if (first)
+        hkti_coroutine_run(first, run, worker);
+    else
+        break_pool(pool, -ENOMEM);
+    hkti_carrier_end(&worker->carrier);
+    leave_pool(worker);
+    return 0;
+}
