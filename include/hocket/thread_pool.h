@@ -22,11 +22,15 @@ typedef struct hkt_thread_pool_options {
     size_t max_pending;    /* jobs that have not begun, after which outsiders wait in hkt_submit; 0:
                                a million */
     bool no_foreign_work;  /* as if each job were submitted so */
-    bool daemon;           /* its threads do not hold up hkt_join_all */
+    bool daemon;           /* the end of the process does not wait for its jobs */
     uint64_t reserved[4];  /* zero */
 } hkt_thread_pool_options;
 
-/* NULL options: the defaults. Threads are started when jobs come and no worker is idle. 0, -ENOMEM,
+/* A pool ends by hkt_executor_destroy. A program that ends without it, by return from main or exit,
+ * is held for up to a second while its jobs run; then the sink is told, and it ends. For hkt_join_all
+ * its threads are daemons.
+ *
+ * NULL options: the defaults. Threads are started when jobs come and no worker is idle. 0, -ENOMEM,
  * -EINVAL. (ThreadPoolExecutor) */
 HKT_API HKT_MUST_USE int hkt_thread_pool_create(hkt_executor **executor,
                                                 const hkt_thread_pool_options *options);

@@ -4,6 +4,7 @@
  * comes second gives his own back, which has started no thread yet. */
 #include <hocket/thread_pool.h>
 
+#include "base/report.h"
 #include "exec/executor.h"
 
 static hkt_executor *made;
@@ -22,6 +23,14 @@ hkt_executor *hkt_default_executor(void)
     return hkti_load_acquire(&made); /* pairs: default-executor */
 }
 
+/* A thread ends while one of its coroutines runs: jobs are left by return alone. */
+static void ends(struct hkti_strand *self)
+{
+    if (hkti_os_local() != self)
+        hkti_misuse("a job on thread %d called pthread_exit: it must return", self->native_id);
+    hkti_future_cache_empty(self);
+}
+
 static bool finalize(void)
 {
     hkt_executor *found = hkti_exchange_acq_rel(&made,
@@ -30,7 +39,7 @@ static bool finalize(void)
     return hkti_future_cache_finalize();
 }
 
-static struct hkti_strand_events events = { .ends = hkti_future_cache_empty, .finalize = finalize };
+static struct hkti_strand_events events = { .ends = ends, .finalize = finalize };
 
 __attribute__((constructor)) static void begin(void)
 {

@@ -20,6 +20,12 @@
  * parks; the thief, which brings the state to DONE, finds it there and wakes it. That is the thief's
  * last touch.
  *
+ * A stolen fork runs in a scope of the thief's whose parent is the scope that was around when it was
+ * forked: `level` has them, for the slots from some place on, and changes under `guard`. That scope
+ * is there until all forks in it are joined. A cancel nudges the strand of the cancelled scope; if
+ * it is parked for a thief, it passes the nudge on, with the state HELD, during which the thief does
+ * not end.
+ *
  * Who is hungry sets fork_until to NULL; the next fork then shares the half of what is private and
  * calls a worker. A store that is lost since the owner wrote at the same time is made good by the
  * owner, who looks at the sleepers after its store.
@@ -35,13 +41,21 @@
 struct hkti_pool;
 struct hkti_worker;
 
+/* What is forked from this place on is in this scope (NULL: none). */
+struct hkti_fork_level {
+    struct hkt_fork_slot *from;
+    struct hkti_scope *scope;
+    struct hkti_fork_level *outer;
+};
+
 struct hkti_forks {
     struct hkt_fork_array open; /* first */
     struct hkt_fork_slot *limit;
     struct hkti_pool *pool;
     struct hkti_strand *owner;
-    struct hkti_scope *scope; /* around all forks that are there */
-    uint32_t overflow;        /* forks beyond the limit that were run and not joined */
+    struct hkti_fork_level outermost, *level; /* the innermost; under the guard */
+    uint32_t guard;
+    uint32_t overflow; /* forks beyond the limit that were run and not joined */
     int overflow_failure;
     struct hkti_forks *next_free;
     uint64_t shared __attribute__((aligned(64)));

@@ -217,6 +217,11 @@ void hkti_future_execute(hkt_future *future)
     self->sentence_err = 0;
     hkti_store_release(&future->scope, &scope); /* pairs: future-scope */
     int result = future->job(future->arg);
+    if (hkti_self() != self)
+        hkti_misuse(
+            "a job was left by longjmp, while strand %p waited for it or beside it: it must "
+            "return",
+            (void *)self);
     if (self->scope != &scope)
         hkti_misuse("a job returned without leaving scope %p", (void *)self->scope);
     self->scope = scope.parent;

@@ -27,7 +27,7 @@ static struct hkti_worker *make_worker(struct hkti_pool *pool, unsigned index)
     char name[HKT_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s-%u", pool->name, index + 1);
     hkt_thread_options options = { .name = name,
-                                   .daemon = pool->daemon ? HKT_DAEMON_YES : HKT_DAEMON_NO };
+                                   .daemon = HKT_DAEMON_YES }; /* pools are ended by themselves */
     if (hkt_thread_create(&worker->thread, hkti_worker_main, worker, &options) == 0)
         return worker;
     hkti_release_lines(worker, sizeof *worker);
@@ -53,24 +53,31 @@ struct hkti_call hkti_pool_choose(struct hkti_pool *pool)
     return call;
 }
 
-/* A worker's thread could not be started: it is as if it had not been tried. */
-static void not_started(struct hkti_pool *pool)
+/* A worker's thread could not be started: it is as if it had not been tried. If it would have been
+ * the only one, what others have handed in meanwhile fails with it. */
+static void not_started(struct hkti_pool *pool, int err)
 {
     hkti_guard_acquire(&pool->guard);
     hkti_store_relaxed(&pool->started, pool->started - 1);
-    bool ended = --pool->alive == 0 && pool->closed;
-    hkti_store_relaxed(&pool->searching, 0);
+    bool none = --pool->alive == 0;
+    bool ended = none && pool->closed;
+    hkti_store_seq_cst(&pool->searching, 0); /* pairs: idle */
     hkti_guard_release(&pool->guard);
+    if (none)
+        hkti_pool_drop_jobs(pool, err);
     if (ended)
         hkt_event_set(&pool->ended);
 }
 
 void hkti_pool_call(struct hkti_pool *pool, struct hkti_call call)
 {
+    int err = 0;
     if (call.wake)
         hkti_wake(call.wake);
-    else if (call.start && hkt_thread_start(call.start->thread) < 0)
-        not_started(pool);
+    else if (call.start)
+        err = hkt_thread_start(call.start->thread);
+    if (err < 0)
+        not_started(pool, err);
 }
 
 void hkti_pool_notify(struct hkti_pool *pool)
@@ -124,25 +131,23 @@ static int await_room(struct hkti_pool *pool, bool inside)
 }
 
 /* The first worker is started before the job is taken, so that a job taken will be run. With the
- * guard, which it gives back for a while; 0 with it, or an error without. */
+ * guard, which it gives back: the pool may be another after it. */
 static int begin_pool(struct hkti_pool *pool)
 {
     struct hkti_call call = hkti_pool_choose(pool);
     hkti_guard_release(&pool->guard);
     int err = call.start ? hkt_thread_start(call.start->thread) : 0;
-    if (err < 0) {
-        not_started(pool);
-        return err;
-    }
-    hkti_guard_acquire(&pool->guard);
-    return 0;
+    if (err < 0)
+        not_started(pool, err);
+    return err;
 }
 
 static int submit_to_queue(struct hkti_pool *pool, hkt_future *future, bool inside)
 {
-    int err = await_room(pool, inside);
-    if (err == 0 && pool->started == 0)
-        err = begin_pool(pool);
+    int err;
+    while ((err = await_room(pool, inside)) == 0 && pool->started == 0)
+        if ((err = begin_pool(pool)) < 0)
+            break;
     if (err < 0)
         return err;
     err = hkti_jobs_put(&pool->queues[future->priority], future);
@@ -237,6 +242,7 @@ static int await(hkt_executor *executor, hkt_deadline deadline)
 
 void hkti_pool_release(struct hkti_pool *pool)
 {
+    hkti_exit_remove(pool);
     for (unsigned i = 0; i < pool->executor.max_workers && pool->workers[i]; i++) {
         hkt_thread_destroy(pool->workers[i]->thread);
         hkti_release_lines(pool->workers[i], sizeof(struct hkti_worker));
@@ -313,6 +319,7 @@ int hkt_thread_pool_create(hkt_executor **executor, const hkt_thread_pool_option
         hkti_pool_release(pool);
         return err;
     }
+    hkti_exit_add(pool);
     *executor = &pool->executor;
     return 0;
 }

@@ -44,6 +44,8 @@ struct hkti_pool {
     hkt_executor executor;
     struct hkti_worker **workers; /* max_workers of them; started from the first on */
     struct hkti_fork_places forks;
+    struct hkti_node node; /* as the next: of exit.c */
+    bool visited;
     hkt_event ended;
     hkt_job *initializer;
     void *initializer_arg;
@@ -113,6 +115,9 @@ static inline struct hkti_worker *hkti_worker_self(void)
 void hkti_pool_drop_jobs(struct hkti_pool *pool, int err);
 /* Up to n jobs out of the queues, by their priorities; how many. */
 size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, bool background);
+/* The end of the process waits a little for the pool from now on; and no more. (exit.c) */
+void hkti_exit_add(struct hkti_pool *pool);
+void hkti_exit_remove(struct hkti_pool *pool);
 /* The pool is over and nobody uses it. */
 void hkti_pool_release(struct hkti_pool *pool);
 

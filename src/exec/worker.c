@@ -192,7 +192,7 @@ static void sleep(struct hkti_worker *worker, bool may_begin)
     wait.left = left_idle;
     hkti_guard_acquire(&pool->guard);
     if (worker->searching)
-        hkti_store_relaxed(&pool->searching, 0);
+        hkti_store_seq_cst(&pool->searching, 0); /* pairs: idle */
     worker->searching = false;
     hkti_wait_begin(base, &wait);
     hkti_store_seq_cst(&pool->idle_count, pool->idle_count + 1); /* pairs: idle */

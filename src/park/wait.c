@@ -102,7 +102,7 @@ static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
                                          : self->sleeper ? self->sleeper
                                                          : &hkti_sleeper_futex;
     int64_t alarm = 0;
-    if (!wait->no_spin && self->sleeper == NULL)
+    if (!wait->no_spin && self->sleeper == NULL && (!wait->reason || !wait->reason(wait)))
         spin_while_armed(self);
     for (;;) {
         uint32_t word = hkti_load_acquire(&self->word); /* pairs: wake */
