@@ -38,7 +38,7 @@ struct hkti_forks *hkti_forks_attach(struct hkti_strand *self, struct hkti_pool 
     if (forks == NULL)
         return NULL;
     forks->owner = self;
-    forks->outermost = (struct hkti_fork_level){ forks->slots, scope, NULL };
+    forks->outermost = (struct hkti_fork_level){ forks->slots, scope, NULL, NULL };
     forks->level = &forks->outermost;
     forks->overflow = 0;
     forks->overflow_failure = 0;
@@ -50,9 +50,9 @@ struct hkti_forks *hkti_forks_attach(struct hkti_strand *self, struct hkti_pool 
 }
 
 void hkti_forks_push_level(struct hkti_forks *forks, struct hkti_fork_level *level,
-                           struct hkti_scope *scope)
+                           struct hkti_scope *scope, struct hkt_fork_slot *stolen)
 {
-    *level = (struct hkti_fork_level){ forks->open.top, scope, forks->level };
+    *level = (struct hkti_fork_level){ forks->open.top, scope, stolen, forks->level };
     hkti_guard_acquire(&forks->guard);
     forks->level = level;
     hkti_guard_release(&forks->guard);

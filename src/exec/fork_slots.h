@@ -69,9 +69,9 @@ static inline bool hkti_forks_is_welcome(const struct hkti_pool *pool, uint32_t 
  * (fork_array.c) */
 struct hkti_forks *hkti_forks_attach(struct hkti_strand *self, struct hkti_pool *pool,
                                      struct hkti_scope *scope);
-/* What the owner forks from now on is in another scope; and no more. */
+/* What the owner forks from now on is in another scope, for `stolen` or NULL; and no more. */
 void hkti_forks_push_level(struct hkti_forks *forks, struct hkti_fork_level *level,
-                           struct hkti_scope *scope);
+                           struct hkti_scope *scope, struct hkt_fork_slot *stolen);
 void hkti_forks_pop_level(struct hkti_forks *forks);
 /* The scope around a slot that was taken. */
 struct hkti_scope *hkti_forks_scope_around(struct hkti_forks *forks,

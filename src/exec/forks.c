@@ -9,22 +9,31 @@
 #include "os/os.h"
 #include "park/wait.h"
 
-/* Shares the upper half of what is older, that is the lower half of the private slots, one at the
- * least; and calls a worker. */
+/* Somebody who is parked for a slot that the strand runs may go on, and help. */
+static void wake_joiner(const struct hkti_forks *forks)
+{
+    for (const struct hkti_fork_level *level = forks->level; level; level = level->outer) {
+        uintptr_t state = level->stolen ? hkti_load_relaxed(&level->stolen->state) : 0;
+        if (state > HKTI_FORK_HELD &&
+            hkti_cas_acq_rel(&level->stolen->state, state, (uintptr_t)HKTI_FORK_TAKEN)) {
+            hkti_wake((struct hkti_strand *)state); /* pairs: fork-done */
+            return;
+        }
+    }
+}
+
+/* Shares the lower half of the private slots, the older ones, and calls who might take them. */
 static void share(struct hkti_forks *forks)
 {
     struct hkt_fork_slot *from = forks->open.private_from;
     size_t count = (size_t)(forks->open.top - from + 1) / 2;
     hkti_store_relaxed(&forks->open.fork_until, forks->limit);
-    if (!hkti_forks_is_welcome(forks->pool, hkti_load_relaxed(&forks->pool->forks.thieves)))
-        return;
-    if (count > 0) {
-        forks->open.private_from = from + count;
-        hkti_fetch_add_seq_cst(&forks->shared,
-                               HKTI_FORK_ONE_CHANGE +
-                                   count * HKTI_FORK_ONE_SPLIT); /* pairs: fork-shared */
-    }
-    hkti_pool_notify(forks->pool);
+    forks->open.private_from = from + count;
+    hkti_fetch_add_seq_cst(&forks->shared, HKTI_FORK_ONE_CHANGE + count * HKTI_FORK_ONE_SPLIT);
+    /* pairs: fork-shared */
+    if (hkti_forks_is_welcome(forks->pool, hkti_load_relaxed(&forks->pool->forks.thieves)))
+        hkti_pool_notify(forks->pool);
+    wake_joiner(forks);
 }
 
 hkt_forks hkt_forks_push_slow(struct hkt_fork_slot *slot)
@@ -108,7 +117,16 @@ static void park_for(struct hkt_fork_slot *slot, struct hkti_strand *self)
         hkti_store_relaxed(&self->word, HKTI_RUNNING);
 }
 
-/* A slot that was taken: until it is done. */
+/* Tells the thief that somebody would take parts of what it runs. */
+static void ask_thief(struct hkt_fork_slot *slot)
+{
+    struct hkt_fork_array *thief = &hkti_forks_of(slot->arg)->open;
+    if (hkti_load_relaxed(&thief->fork_until))
+        hkti_store_relaxed(&thief->fork_until, (struct hkt_fork_slot *)0);
+}
+
+/* A slot that was taken: until it is done. Who waits only shortly asks for nothing, for that makes
+ * the thief slower. */
 static void await_slot(struct hkt_fork_slot *slot)
 {
     struct hkti_strand *self = hkti_self();
@@ -119,6 +137,8 @@ static void await_slot(struct hkt_fork_slot *slot)
             return;
         if (state == HKTI_FORK_TAKEN && hkti_forks_steal_from(hkti_forks_of(slot->arg), self, slot))
             continue;
+        if (state == HKTI_FORK_TAKEN && spent >= budget / 4)
+            ask_thief(slot);
         if (spent < budget)
             hkti_os_pause();
         else if (state == HKTI_FORK_TAKEN)
@@ -257,7 +277,7 @@ int hkti_forks_within(hkt_executor *executor, int (*function)(void *arg), void *
     bool mine = begin(self, pool);
     struct hkti_forks *forks = mine ? NULL : self->forks;
     if (forks)
-        hkti_forks_push_level(forks, &level, self->scope);
+        hkti_forks_push_level(forks, &level, self->scope, NULL);
     int result = function(arg);
     if (forks)
         hkti_forks_pop_level(forks);

@@ -26,8 +26,9 @@
  * it is parked for a thief, it passes the nudge on, with the state HELD, during which the thief does
  * not end.
  *
- * Who is hungry sets fork_until to NULL; the next fork then shares the half of what is private and
- * calls a worker. A store that is lost since the owner wrote at the same time is made good by the
+ * Who is hungry, a worker that goes idle or an owner that waits for its thief, sets fork_until to
+ * NULL; the next fork then shares the half of what is private, and calls a worker and an owner that
+ * is parked for what the strand runs: by a change of the state back to TAKEN, and a wake. A store that is lost since the owner wrote at the same time is made good by the
  * owner, who looks at the sleepers after its store.
  *
  * Source: van Dijk and van de Pol, "Lace", 2014; the wait: Wagner and Calder, "Leapfrogging", 1993. */
@@ -41,10 +42,12 @@
 struct hkti_pool;
 struct hkti_worker;
 
-/* What is forked from this place on is in this scope (NULL: none). */
+/* What is forked from this place on is in this scope (NULL: none); all of it for a slot of somebody
+ * else's, if that is not NULL. */
 struct hkti_fork_level {
     struct hkt_fork_slot *from;
     struct hkti_scope *scope;
+    struct hkt_fork_slot *stolen;
     struct hkti_fork_level *outer;
 };
 

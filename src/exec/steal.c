@@ -45,7 +45,7 @@ static void run_stolen(struct hkti_forks *victim, struct hkt_fork_slot *slot,
     hkti_store_release(&slot->state, (uintptr_t)HKTI_FORK_TAKEN); /* pairs: fork-taken */
     self->scope = &scope;
     self->sentence_err = 0;
-    hkti_forks_push_level(own, &level, &scope);
+    hkti_forks_push_level(own, &level, &scope, slot);
     int result = hkti_fork_call(taken, own->open.top);
     if (hkti_self() != self || self->scope != &scope)
         hkti_misuse("a forked job ended otherwise than by return, or in scope %p, which it has not "
