@@ -9,6 +9,7 @@
 #include <hocket/error.h>
 #include <hocket/queue.h>
 #include <hocket/thread.h>
+#include <hocket/thread_pool.h>
 
 #include <errno.h>
 #include <sched.h>
@@ -152,11 +153,27 @@ static int run_giant(struct work *work, const struct way *way)
     return run_crew(work, way->workers, &giant);
 }
 
+static int run_pool(struct work *work, const struct way *way)
+{
+    hkt_thread_pool_options options = { .max_workers = way->workers };
+    hkt_executor *pool;
+    int err = hkt_thread_pool_create(&pool, &options);
+
+    if (err < 0)
+        return err;
+    err = hkt_map(pool, work->run, work->jobs, work->count, work->job_size);
+    hkt_executor_destroy(pool);
+    return err;
+}
+
 const struct way ways[] = {
     { "one after another", "serial", run_serial, 1 },
     { "threads fed by a queue", "threads", run_threads, 1 },
     { "threads fed by a queue", "threads", run_threads, 2 },
     { "threads fed by a queue", "threads", run_threads, 4 },
+    { "thread pool", "thread_pool", run_pool, 1 },
+    { "thread pool", "thread_pool", run_pool, 2 },
+    { "thread pool", "thread_pool", run_pool, 4 },
     { "threads, giant lock", "giant_lock", run_giant, 1 },
     { "threads, giant lock", "giant_lock", run_giant, 2 },
     { "threads, giant lock", "giant_lock", run_giant, 4 },
@@ -182,5 +199,5 @@ unsigned ways_processors(void)
 
 struct way way_for_this_machine(void)
 {
-    return (struct way){ "threads fed by a queue", "threads", run_threads, ways_processors() };
+    return (struct way){ "thread pool", "thread_pool", run_pool, ways_processors() };
 }

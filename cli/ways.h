@@ -19,7 +19,7 @@ extern const size_t ways_count;
 /* Does all jobs of the work, in this way: 0, or a negative errno with a sentence (hkt_sentence). */
 int way_run(const struct way *way, struct work *work);
 
-/* Threads fed by a queue, as many as this process may use processors. */
+/* A thread pool with as many workers as this process may use processors. */
 struct way way_for_this_machine(void);
 
 /* Processors that this process may use. */

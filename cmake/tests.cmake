@@ -86,6 +86,10 @@ if(Python3_FOUND)
             ${PROJECT_SOURCE_DIR}/tools/run-examples --stretch ${stretch}
             ${PROJECT_BINARY_DIR}/bin/examples ${name})
     endforeach()
+    if(TARGET hocket_cli AND NOT HKT_SANITIZE AND NOT HKT_SIM)
+        hkt_add_test(cli tools ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/cli/test_cli.py
+            $<TARGET_FILE:hocket_cli>)
+    endif()
     # Once is enough: they do not depend on how the library is built.
     if(NOT HKT_SANITIZE AND NOT HKT_SIM AND NOT CMAKE_CROSSCOMPILING)
         file(GLOB tool_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/test_*.py)

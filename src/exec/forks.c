@@ -14,9 +14,10 @@ static void wake_joiner(const struct hkti_forks *forks)
 {
     for (const struct hkti_fork_level *level = forks->level; level; level = level->outer) {
         uintptr_t state = level->stolen ? hkti_load_relaxed(&level->stolen->state) : 0;
+        /* pairs: fork-done */
         if (state > HKTI_FORK_HELD &&
             hkti_cas_acq_rel(&level->stolen->state, state, (uintptr_t)HKTI_FORK_TAKEN)) {
-            hkti_wake((struct hkti_strand *)state); /* pairs: fork-done */
+            hkti_wake((struct hkti_strand *)state);
             return;
         }
     }
@@ -29,8 +30,8 @@ static void share(struct hkti_forks *forks)
     size_t count = (size_t)(forks->open.top - from + 1) / 2;
     hkti_store_relaxed(&forks->open.fork_until, forks->limit);
     forks->open.private_from = from + count;
-    hkti_fetch_add_seq_cst(&forks->shared, HKTI_FORK_ONE_CHANGE + count * HKTI_FORK_ONE_SPLIT);
     /* pairs: fork-shared */
+    hkti_fetch_add_seq_cst(&forks->shared, HKTI_FORK_ONE_CHANGE + count * HKTI_FORK_ONE_SPLIT);
     if (hkti_forks_is_welcome(forks->pool, hkti_load_relaxed(&forks->pool->forks.thieves)))
         hkti_pool_notify(forks->pool);
     wake_joiner(forks);

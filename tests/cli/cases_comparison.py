@@ -28,8 +28,9 @@ def json_has_all_figures(tree):
     for half, rate, amount in halves:
         assert half["equal"] and half["rounds"] == 3
         assert [(w["way"], w["workers"]) for w in half["ways"]] == [
-            ("serial", 1), ("threads", 1), ("threads", 2), ("threads", 4), ("giant_lock", 1),
-            ("giant_lock", 2), ("giant_lock", 4)]
+            ("serial", 1), ("threads", 1), ("threads", 2), ("threads", 4), ("thread_pool", 1),
+            ("thread_pool", 2), ("thread_pool", 4), ("giant_lock", 1), ("giant_lock", 2),
+            ("giant_lock", 4)]
         first = half["ways"][0]["seconds"]
         for way in half["ways"]:
             assert way["equal"] and len(way["times"]) == 3
@@ -75,7 +76,7 @@ def table_is_aligned(tree):
     assert done.returncode == 0 and done.stderr == b"", done
     assert "SHA-256 of 20 files below d, 190.0 kB" in text
     assert "5 downloads of 0.002 s each" in text
-    assert text.count("Results are equal in all 7 ways.") == 2
+    assert text.count("Results are equal in all 10 ways.") == 2
     rows = [line for line in text.splitlines() if " ms  " in line]
     assert len(rows) == 14, text
     for row in rows:
