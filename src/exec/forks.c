@@ -14,9 +14,10 @@ static void wake_joiner(const struct hkti_forks *forks)
 {
     for (const struct hkti_fork_level *level = forks->level; level; level = level->outer) {
         uintptr_t state = level->stolen ? hkti_load_relaxed(&level->stolen->state) : 0;
+        if (state <= HKTI_FORK_HELD)
+            continue;
         /* pairs: fork-done */
-        if (state > HKTI_FORK_HELD &&
-            hkti_cas_acq_rel(&level->stolen->state, state, (uintptr_t)HKTI_FORK_TAKEN)) {
+        if (hkti_cas_acq_rel(&level->stolen->state, state, (uintptr_t)HKTI_FORK_TAKEN)) {
             hkti_wake((struct hkti_strand *)state);
             return;
         }

@@ -78,7 +78,7 @@ def table_is_aligned(tree):
     assert "5 downloads of 0.002 s each" in text
     assert text.count("Results are equal in all 10 ways.") == 2
     rows = [line for line in text.splitlines() if " ms  " in line]
-    assert len(rows) == 14, text
+    assert len(rows) == 20, text
     for row in rows:
         assert row[43:45] == "ms" and row[54] == "x" and row[57:68].strip()[-2] == ".", row
     lines = text.splitlines()
