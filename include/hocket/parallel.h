@@ -79,13 +79,15 @@ HKT_API HKT_MUST_USE int hkt_reduce(hkt_executor *pool, size_t begin, size_t end
  *         return err < 0 ? err : forked;
  *     }
  *
- * hkt_fork leaves a job to whoever is free. hkt_join ends the last fork that was not joined: it is a
- * plain call if nobody took it, else it waits for who did: 0, or the job's failure. In a job of a
- * thread pool, or below hkt_fork_run, which runs `job` on the calling thread, with its forks on the pool;
- * elsewhere hkt_fork runs the job at once. Every fork is joined before the function that made it
- * returns. Nothing is allocated; forks beyond some thousands that are not joined run at
- * once. hkt_join does not end early: it is no cancellation point, since others use your memory.
- * hocket/fork.h has the same in inline code. (Cilk's spawn and sync; Lace) */
+ * hkt_fork leaves a job to whoever is free. hkt_join ends the last fork that was not joined, and
+ * returns what its job returned: it is a plain call if nobody took it, else it waits for who did. In
+ * a job of a thread pool, or below hkt_fork_run, which runs `job` on the calling thread, with its
+ * forks on the pool; elsewhere hkt_fork runs the job at once. Every fork is joined before the
+ * function that made it returns. hkt_join does not end early, since others use your memory: it is no
+ * cancellation point; but the end of the scope around hkt_fork_run (or of the job) reaches all forks.
+ * Nothing is allocated, but for forks beyond some thousands that are not joined: they run at once,
+ * and what they return is kept (-ENOMEM without memory for it). hocket/fork.h has the same in inline
+ * code. (Cilk's spawn and sync; Lace) */
 HKT_API void hkt_fork(hkt_job *job, void *arg);
 HKT_API int hkt_join(void);
 HKT_API int hkt_fork_run(hkt_executor *pool, hkt_job *job, void *arg);

@@ -40,8 +40,6 @@ struct hkti_forks *hkti_forks_attach(struct hkti_strand *self, struct hkti_pool 
     forks->owner = self;
     forks->outermost = (struct hkti_fork_level){ forks->slots, scope, NULL, NULL };
     forks->level = &forks->outermost;
-    forks->overflow = 0;
-    forks->overflow_failure = 0;
     forks->open.top = forks->open.private_from = forks->slots;
     hkti_store_relaxed(&forks->open.fork_until, (struct hkt_fork_slot *)0);
     hkti_store_relaxed(&forks->used, 1);
@@ -82,9 +80,9 @@ void hkti_forks_leave(struct hkti_strand *self)
     struct hkti_forks *forks = self->forks;
     if (forks == NULL)
         return;
-    if (forks->open.top != forks->slots || forks->overflow)
+    if (forks->open.top != forks->slots || forks->overflow.count)
         hkti_misuse("a job returned with %zu forks that it has not joined",
-                    (size_t)(forks->open.top - forks->slots) + forks->overflow);
+                    (size_t)(forks->open.top - forks->slots) + forks->overflow.count);
     self->forks = NULL;
     hkti_store_relaxed(&forks->used, 0);
     struct hkti_fork_places *places = &forks->pool->forks;

@@ -2,6 +2,7 @@
 /* Fork-join, the owner's side: the paths that are taken when somebody is hungry, when a fork was
  * taken, when there is no room; and the forms out of line. forks.h has the rules and their proof. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/report.h"
@@ -38,19 +39,49 @@ static void share(struct hkti_forks *forks)
     wake_joiner(forks);
 }
 
+/* Of a fork that was run at once, until it is joined. */
+static void keep_result(struct hkti_fork_results *kept, int result)
+{
+    if (kept->count == kept->room) {
+        size_t room = kept->room ? 2 * kept->room : 64;
+        int *results = hkti_allocate(room * sizeof *results);
+        if (results && kept->results)
+            memcpy(results, kept->results, kept->room * sizeof *results);
+        if (results) {
+            hkti_release(kept->results, kept->room * sizeof *results);
+            kept->results = results;
+            kept->room = room;
+        }
+    }
+    if (kept->count < kept->room)
+        kept->results[kept->count] = result;
+    else if (kept->lost == 0 || result < 0)
+        kept->lost = result < 0 ? result : -ENOMEM;
+    kept->count++;
+}
+
+/* Joins the last one of them. */
+static int take_result(struct hkti_fork_results *kept)
+{
+    size_t last = --kept->count;
+    int result = last < kept->room ? kept->results[last] : kept->lost;
+    if (last == 0) {
+        hkti_release(kept->results, kept->room * sizeof *kept->results);
+        *kept = (struct hkti_fork_results){ 0 };
+    }
+    return result;
+}
+
 hkt_forks hkt_forks_push_slow(struct hkt_fork_slot *slot)
 {
     struct hkti_forks *forks = hkti_forks_of(slot);
     if (slot != forks->limit) {
-        if (forks->overflow == 0)
+        if (forks->overflow.count == 0)
             share(forks);
         return (hkt_forks){ slot + 1 };
     }
     forks->open.top = slot;
-    int result = hkti_fork_call(*slot, slot);
-    if (result < 0 && forks->overflow_failure == 0)
-        forks->overflow_failure = result;
-    forks->overflow++;
+    keep_result(&forks->overflow, hkti_fork_call(*slot, slot));
     forks->open.private_from = slot + 1;
     return (hkt_forks){ slot };
 }
@@ -58,11 +89,10 @@ hkt_forks hkt_forks_push_slow(struct hkt_fork_slot *slot)
 /* Joins one of those beyond the limit. */
 static struct hkt_forks_joined join_overflow(struct hkti_forks *forks)
 {
-    struct hkt_forks_joined joined = { forks->limit, forks->overflow_failure };
-    if (--forks->overflow == 0) {
+    struct hkt_forks_joined joined = { forks->limit, take_result(&forks->overflow) };
+    if (forks->overflow.count == 0) {
         uint32_t split = hkti_fork_split(hkti_load_relaxed(&forks->shared));
         forks->open.private_from = &forks->slots[split];
-        forks->overflow_failure = 0;
     }
     return joined;
 }
@@ -165,7 +195,7 @@ static intptr_t result_of(struct hkt_fork_slot *slot)
 struct hkt_forks_joined hkt_forks_join_slow(struct hkt_fork_slot *slot)
 {
     struct hkti_forks *forks = hkti_forks_of(slot);
-    if (forks->overflow)
+    if (forks->overflow.count)
         return join_overflow(forks);
     uint32_t index = (uint32_t)(slot - forks->slots);
     if (take_back(forks, index)) {
@@ -199,10 +229,7 @@ void hkt_fork(hkt_job *job, void *arg)
     struct hkti_strand *self = hkti_self();
     struct hkti_forks *forks = self->forks;
     if (__builtin_expect(forks == NULL, 0) && (forks = first_fork(self)) == NULL) {
-        int result = job(arg);
-        if (result < 0 && self->fork_failure == 0)
-            self->fork_failure = result;
-        self->forks_run++;
+        keep_result(&self->run_at_once, job(arg));
         return;
     }
     struct hkt_fork_slot *slot = forks->open.top;
@@ -217,12 +244,9 @@ void hkt_fork(hkt_job *job, void *arg)
 /* Joins one that was run at once, outside any pool. */
 static int join_run(struct hkti_strand *self)
 {
-    if (self->forks_run == 0)
+    if (self->run_at_once.count == 0)
         hkti_misuse("hkt_join: there is no fork to join");
-    int failure = self->fork_failure;
-    if (--self->forks_run == 0)
-        self->fork_failure = 0;
-    return failure;
+    return take_result(&self->run_at_once);
 }
 
 int hkt_join(void)

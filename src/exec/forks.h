@@ -58,8 +58,7 @@ struct hkti_forks {
     struct hkti_strand *owner;
     struct hkti_fork_level outermost, *level; /* the innermost; under the guard */
     uint32_t guard;
-    uint32_t overflow; /* forks beyond the limit that were run and not joined */
-    int overflow_failure;
+    struct hkti_fork_results overflow; /* forks beyond the limit */
     struct hkti_forks *next_free;
     uint64_t shared __attribute__((aligned(64)));
     struct hkti_forks *next; /* all of the pool's; written once */

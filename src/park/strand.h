@@ -52,6 +52,13 @@ struct hkti_wait_hook {
 };
 #define HKTI_HOOKS 4
 
+/* What forks returned that were run at once and have not been joined: a stack. */
+struct hkti_fork_results {
+    int *results;
+    size_t count, room;
+    int lost; /* what those return for which there was no memory */
+};
+
 struct hkti_strand {
     struct hkti_node node;
     struct hkti_wait_list *list;
@@ -78,11 +85,10 @@ struct hkti_strand {
     struct hkti_node checked; /* of sync/checked.c, in the checked build alone, as the next two */
     void *waits_for;
     uint64_t locks_held;
-    struct hkti_coroutine *coroutine; /* of the layer strand; NULL: a thread's own */
-    uint32_t forks_run; /* those outside any pool, which were run at once, and the first failure */
-    int fork_failure;
-    struct hkti_forks *forks; /* of the layer exec: its array of forks */
-    void *spares;             /* likewise: futures that its thread keeps */
+    struct hkti_coroutine *coroutine;     /* of the layer strand; NULL: a thread's own */
+    struct hkti_fork_results run_at_once; /* of the layer exec: forks outside any pool */
+    struct hkti_forks *forks;             /* likewise: its array of forks */
+    void *spares;                         /* likewise: futures that its thread keeps */
     uint32_t spare_count;
     void *thread; /* of the layer thread: its record of this thread */
     void *locals; /* likewise: its thread-local values */
