@@ -29,7 +29,8 @@ typedef enum hkt_priority {
 typedef struct hkt_submit_options {
     hkt_priority priority;
     bool no_foreign_work; /* waits of this job start and resume no jobs but those it waits for: for
-                             jobs that hold a lock of others (a pthread_mutex_t) over our waits */
+                             jobs that hold a foreign lock (a pthread_mutex_t) over our waits, which
+                             belongs to the thread and not to the job */
     uint64_t reserved[3]; /* zero */
 } hkt_submit_options;
 
@@ -73,6 +74,7 @@ typedef struct hkt_map_options {
                              was not run; NULL: not wanted */
     size_t *failed; /* the index of the failure that is returned; NULL: not wanted */
     hkt_priority priority;
+    bool no_foreign_work; /* as in hkt_submit_options */
     uint64_t reserved[4]; /* zero */
 } hkt_map_options;
 HKT_API HKT_MUST_USE int hkt_map(hkt_executor *executor, hkt_job *job, void *items, size_t count,
@@ -113,9 +115,11 @@ HKT_API hkt_executor *hkt_default_executor(void);
 typedef struct hkt_engine {
     const char *name;
     int (*submit)(void *engine, hkt_future *future, const hkt_submit_options *options);
-    /* Nobody submits any more; those taken must be run, or cancelled if so told. May be NULL. */
+    /* Nobody outside submits any more; jobs that still run may. Those taken must be run all the same,
+     * or be cancelled if so told (hkt_future_cancel), and then go through hkt_future_run too. Called
+     * again with cancel_futures if that is asked for later. May be NULL. */
     void (*close)(void *engine, bool cancel_futures);
-    /* All have been run; gives the engine back. May be NULL. */
+    /* All have been run, and no more will come: ends its threads, gives it back. May be NULL. */
     void (*destroy)(void *engine);
     unsigned max_workers;
     uint64_t reserved[3]; /* zero */

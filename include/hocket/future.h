@@ -45,12 +45,12 @@ HKT_API HKT_MUST_USE int hkt_future_result(hkt_future *future, int *result);
  * more. NULL: 0. */
 HKT_API int hkt_future_finish(hkt_future *future);
 
-/* Takes back a job that has not begun: 0, now or before; -EBUSY if it runs or has finished. Never
- * waits; callbacks are called by the caller. (Future.cancel) */
+/* Takes back a job that has not begun: 0, now or before, and for NULL; -EBUSY if it runs or has
+ * finished. Never waits; callbacks are called by the caller. (Future.cancel) */
 HKT_API int hkt_future_cancel(hkt_future *future);
 
 /* The same, and of a job that runs the scope is ended: its waits and checkpoints return -ECANCELED,
- * and what it then returns is its result. 0, or -EBUSY if it has finished. Never waits. */
+ * and what it then returns is its result. 0, also for NULL; -EBUSY if it has finished. Never waits. */
 HKT_API int hkt_future_request_cancel(hkt_future *future);
 
 /* Where it stands; done is finished or cancelled. (Future.running, done, cancelled) */
@@ -58,8 +58,12 @@ HKT_API bool hkt_future_running(const hkt_future *future);
 HKT_API bool hkt_future_done(const hkt_future *future);
 HKT_API bool hkt_future_cancelled(const hkt_future *future);
 
+/* What the job was handed in with, to get from a future to its item; NULL for one of a producer. */
+HKT_API void *hkt_future_arg(const hkt_future *future);
+
 /* Calls function(future, arg) once when the future is done: by who finishes or cancels it, in the
- * order in which they were added; at once and by the caller if it is done. It must not wait for
+ * order in which they were added, perhaps after those who wait have gone on; at once and by the
+ * caller if it is done. It must not wait for
  * long and must not destroy the future. 0, -ENOMEM. (Future.add_done_callback) */
 typedef void hkt_done_callback(hkt_future *future, void *arg);
 HKT_API HKT_MUST_USE int hkt_future_add_done_callback(hkt_future *future,
@@ -98,16 +102,17 @@ HKT_API HKT_MUST_USE int hkt_wait_until(hkt_future *const futures[], size_t coun
 /* One after the other as they end:
  *
  *     hkt_as_completed *ended;
+ *     hkt_future *future;
  *     int err = hkt_as_completed_create(&ended, futures, count);
- *     for (hkt_future *f; err == 0 && (err = hkt_as_completed_next(ended, &f)) == 0;)
+ *     while (err >= 0 && (err = hkt_as_completed_next(ended, &future)) > 0)
  *         ...
  *     hkt_as_completed_destroy(ended);
  *
- * next: 0 and a future that is done; those done before come first, the others in the order in which
- * they end, each once. -ENOENT: there are no more. -ETIMEDOUT, -ECANCELED: none yet, and it may be
- * asked again. The futures must stay until they have come or the iterator is destroyed; the one that
- * has come may be destroyed at once. One caller at a time. Cancellation points.
- * (concurrent.futures.as_completed) */
+ * create: 0, -ENOMEM. next: 1 and a future that is done; those done before come first, the others in
+ * the order in which they end, each once. 0: there are no more. -ETIMEDOUT, -ECANCELED, -ENOMEM: none
+ * yet, and it may be asked again. The futures must stay until they have come or the iterator is
+ * destroyed; the one that has come may be destroyed at once. One caller at a time. destroy takes NULL.
+ * Cancellation points. (concurrent.futures.as_completed) */
 typedef struct hkt_as_completed hkt_as_completed;
 HKT_API HKT_MUST_USE int hkt_as_completed_create(hkt_as_completed **iterator,
                                                  hkt_future *const futures[], size_t count);

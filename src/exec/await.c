@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for one future. On a pool's worker such a wait lets the worker begin other jobs, the one
- * that is waited for first if nobody has taken it. A job that must not let others run on its thread
+ * that is waited for first and in any case if nobody has taken it. A job that must not let others run on its thread
  * runs that one itself, on its own stack. */
 #include <errno.h>
 #include <hocket/scope.h>
@@ -39,38 +39,44 @@ static bool is_own(hkt_future *future)
 }
 
 /* The caller must not let others run on its thread: it runs those of these that nobody has taken. */
-static void help(struct hkti_worker *worker, hkt_future *const futures[], size_t count)
+static void help(struct hkti_worker *worker, const struct hkti_wanted *wanted)
 {
-    for (size_t i = 0; i < count; i++)
-        if (futures[i] && futures[i]->executor == &worker->pool->executor &&
-            hkti_future_claim(futures[i], false))
-            hkti_future_execute(futures[i]);
+    for (size_t i = wanted->next; i < wanted->count; i++)
+        if (wanted->futures[i] && wanted->futures[i]->executor == &worker->pool->executor &&
+            hkti_future_claim(wanted->futures[i], false))
+            hkti_future_execute(wanted->futures[i]);
 }
 
-int hkti_futures_prepare(hkt_future *const futures[], size_t count, bool *for_jobs)
+int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs)
 {
     struct hkti_worker *worker = hkti_worker_self();
     *for_jobs = worker != NULL;
     if (worker == NULL)
         return 0;
     if (worker->carrier.current->exclusive) {
-        help(worker, futures, count);
+        help(worker, wanted);
         return 0;
     }
     if (!hkti_coroutine_reserve(&worker->carrier))
         return -ENOMEM;
-    for (size_t i = 0; i < count && worker->wanted == NULL; i++)
-        if (futures[i] && futures[i]->executor == &worker->pool->executor &&
-            !hkt_future_done(futures[i]) && !hkt_future_running(futures[i]))
-            worker->wanted = futures[i];
+    struct hkti_job_state *state = hkti_job_state(worker->carrier.current);
+    state->wanted = wanted;
+    state->wait = ++worker->waits;
+    state->children = 0;
+    hkti_list_prepend(&worker->wanting, &state->node);
     return 0;
 }
 
 void hkti_futures_waited(void)
 {
     struct hkti_worker *worker = hkti_worker_self();
-    if (worker)
-        worker->wanted = NULL;
+    if (worker == NULL)
+        return;
+    struct hkti_job_state *state = hkti_job_state(worker->carrier.current);
+    if (state->node.next)
+        hkti_list_remove(&state->node);
+    state->wanted = NULL;
+    state->wait = 0;
 }
 
 static int await(hkt_future *future, int64_t deadline, bool cancellable, bool for_jobs)
@@ -97,10 +103,11 @@ static int await(hkt_future *future, int64_t deadline, bool cancellable, bool fo
 
 int hkti_future_await(hkt_future *future, int64_t deadline, bool cancellable)
 {
+    struct hkti_wanted wanted = { .futures = &future, .count = 1 };
     bool for_jobs;
     if (is_own(future))
         return -EDEADLK;
-    int err = hkti_futures_prepare(&future, 1, &for_jobs);
+    int err = hkti_futures_prepare(&wanted, &for_jobs);
     if (err < 0)
         return err;
     err = await(future, deadline, cancellable, for_jobs);

@@ -59,8 +59,8 @@ void hkti_crowd_remove(struct hkti_crowd_entry *entry)
     hkti_future_unwatch(entry->future, &entry->watch);
 }
 
-int hkti_crowd_await(struct hkti_crowd *crowd, size_t wanted, bool or_failed,
-                     hkt_future *const futures[], size_t count, hkt_deadline deadline)
+int hkti_crowd_await(struct hkti_crowd *crowd, size_t many, bool or_failed,
+                     struct hkti_wanted *wanted, hkt_deadline deadline)
 {
     struct hkti_wait wait = { .what = "futures",
                               .object = crowd,
@@ -68,11 +68,11 @@ int hkti_crowd_await(struct hkti_crowd *crowd, size_t wanted, bool or_failed,
                               .guard = &crowd->guard,
                               .deadline = deadline.ns,
                               .cancellable = true };
-    int err = hkti_futures_prepare(futures, count, &wait.for_jobs);
+    int err = hkti_futures_prepare(wanted, &wait.for_jobs);
     if (err < 0)
         return err;
     hkti_guard_acquire(&crowd->guard);
-    crowd->wanted = wanted;
+    crowd->wanted = many;
     crowd->or_failed = or_failed;
     if (is_enough(crowd))
         hkti_guard_release(&crowd->guard);

@@ -37,10 +37,10 @@ void hkti_crowd_add(struct hkti_crowd *crowd, struct hkti_crowd_entry *entry, hk
 /* It waits no more, unless it is or was ready. */
 void hkti_crowd_remove(struct hkti_crowd_entry *entry);
 
-/* Waits until `wanted` are ready, or (or_failed) one that has failed: 0, -ETIMEDOUT, -ECANCELED,
- * -ENOMEM. `futures` are those waited for, which a worker may run meanwhile. */
-int hkti_crowd_await(struct hkti_crowd *crowd, size_t wanted, bool or_failed,
-                     hkt_future *const futures[], size_t count, hkt_deadline deadline);
+/* Waits until so many are ready, or (or_failed) one that has failed: 0, -ETIMEDOUT, -ECANCELED,
+ * -ENOMEM. `wanted` are those waited for. */
+int hkti_crowd_await(struct hkti_crowd *crowd, size_t many, bool or_failed,
+                     struct hkti_wanted *wanted, hkt_deadline deadline);
 
 /* The first that is ready, taken out; NULL. */
 struct hkti_crowd_entry *hkti_crowd_pop(struct hkti_crowd *crowd);

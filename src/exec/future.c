@@ -260,7 +260,7 @@ int hkt_future_set_result(hkt_future *future, int result)
 
 int hkt_future_cancel(hkt_future *future)
 {
-    if (end(future, HKTI_FUTURE_PENDING, HKTI_FUTURE_CANCELLED))
+    if (future == NULL || end(future, HKTI_FUTURE_PENDING, HKTI_FUTURE_CANCELLED))
         return 0;
     return hkt_future_cancelled(future) ? 0 : -EBUSY;
 }
@@ -298,6 +298,11 @@ int hkt_future_request_cancel(hkt_future *future)
 static uint32_t step_of(const hkt_future *future)
 {
     return hkti_load_acquire(&future->state) & HKTI_FUTURE_STEP; /* pairs: future-done */
+}
+
+void *hkt_future_arg(const hkt_future *future)
+{
+    return future->arg;
 }
 
 bool hkt_future_running(const hkt_future *future)

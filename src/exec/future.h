@@ -108,10 +108,17 @@ int hkti_future_await(hkt_future *future, int64_t deadline, bool cancellable);
 /* Waits for the end in any case; not for that of a job that the caller is in. */
 void hkti_future_await_end(hkt_future *future);
 
-/* Before a wait for these (NULL: none) by a job: its worker gets ready to run others meanwhile, the
- * first of these that nobody has taken before all; if the job must not let others run on its thread,
- * it runs these here and now. *for_jobs: what to say in the wait. 0, -ENOMEM. And after the wait. */
-int hkti_futures_prepare(hkt_future *const futures[], size_t count, bool *for_jobs);
+/* What a job waits for: futures, NULL among them for none. It stays for as long as it is waited for,
+ * again and again; those before `next` need no look any more. */
+struct hkti_wanted {
+    hkt_future *const *futures;
+    size_t count, next;
+};
+
+/* Before a wait for these by a job: its worker gets ready to run others meanwhile, and these in any
+ * case; if the job must not let others run on its thread, it runs these here and now. *for_jobs: what
+ * to say in the wait. 0, -ENOMEM. And after the wait. (await.c) */
+int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs);
 void hkti_futures_waited(void);
 
 /* Futures that the calling thread keeps for the next submits, given back to the process. */

@@ -133,7 +133,10 @@ int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items, size_t count
     struct map *map = hkti_allocate(bytes);
     if (map == NULL)
         return -ENOMEM;
-    hkt_submit_options submit_options = { .priority = options ? options->priority : 0 };
+    hkt_submit_options submit_options = {
+        .priority = options ? options->priority : 0,
+        .no_foreign_work = options && options->no_foreign_work,
+    };
     map->job = job;
     map->first = items;
     map->size = size;

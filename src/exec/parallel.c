@@ -3,7 +3,7 @@
  *
  * A call has a record on its caller's stack, which all parts see: the first failure, and whether to
  * stop. Parts that have not begun look at it and return. A range is worked on from its beginning, a
- * leaf at a time; before each leaf, the rest is halved and forked if somebody is hungry, or if it is
+ * part at a time; before each part, the rest is halved and forked if somebody is hungry, or if it is
  * still among the first halvings, so that there is something to be taken at the start.
  *
  * Who may touch what: err and sentence by who sets `stop` from 0, then read when all is joined. */
@@ -19,6 +19,9 @@
 
 /* Leaves for each worker, at the most: so the last one to end has little to do. */
 #define LEAVES 64
+/* While nobody is hungry parts grow, up to this share of the rest: who becomes hungry meanwhile waits
+ * no longer than for that. */
+#define UNDISTURBED 8
 /* Parts of a reduction whose grain is not given. */
 #define PARTS 1024
 
@@ -43,7 +46,7 @@ static int look(struct run *run)
 {
     if (hkti_load_relaxed(&run->stop))
         return -ECANCELED;
-    int err = hkt_checkpoint();
+    int err = hkti_self()->scope ? hkt_checkpoint() : 0;
     return err < 0 ? stop(run, err) : 0;
 }
 
@@ -83,6 +86,7 @@ static int run_range(void *arg)
     struct range *range = arg;
     struct range_run *all = range->all;
     struct hkti_strand *self = hkti_self();
+    size_t part = all->leaf;
     while (range->begin < range->end) {
         size_t rest = range->end - range->begin;
         int err = look(&all->run);
@@ -97,11 +101,13 @@ static int run_range(void *arg)
             hkt_join();
             return 0;
         }
-        size_t until = range->begin + (rest < all->leaf ? rest : all->leaf);
-        err = all->job(all->context, range->begin, until);
+        size_t count = part < rest / UNDISTURBED ? part : rest / UNDISTURBED;
+        count = count > all->leaf ? count : rest < all->leaf ? rest : all->leaf;
+        err = all->job(all->context, range->begin, range->begin + count);
         if (err < 0)
             return stop(&all->run, err);
-        range->begin = until;
+        range->begin += count;
+        part *= 2;
     }
     return 0;
 }

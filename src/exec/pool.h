@@ -7,7 +7,10 @@
  *
  * A worker has at the most one free coroutine: one that looks for work. `active` counts those that
  * have a job and do not wait for jobs; only at 0 does the worker begin another job. So a wait for
- * jobs lets others begin, and no other wait does.
+ * jobs lets others begin, and no other wait does. But those others may then wait for what the first
+ * would do; so a job that waits for jobs may at any time have one of these begun by its worker, if
+ * none of them that the worker has begun is active: `wanting` has the coroutines that may. So each
+ * wait for jobs goes on, whatever else has been begun meanwhile.
  *
  * Sleeping and waking: `idle` has the workers that may begin a job and have found none, the last one
  * first; `searching` says that one of them has been woken (or started) and has not found anything
@@ -75,10 +78,27 @@ struct hkti_worker {
     unsigned batch; /* how many jobs it took from the queues at a time, and when */
     int64_t taken_at;
     bool searching;
-    hkt_future *wanted; /* what a coroutine that parks would like to be run first */
+    struct hkti_node wanting; /* coroutines, by their hkti_job_state; the last one first */
+    uint64_t waits;           /* waits for jobs so far */
     hkt_thread *thread;
     struct hkti_ring ring;
 };
+
+/* What the engine keeps for a coroutine. */
+struct hkti_job_state {
+    struct hkti_node node;           /* in `wanting`, or in no list */
+    struct hkti_wanted *wanted;      /* what it waits for; NULL */
+    uint64_t wait;                   /* the number of that wait */
+    struct hkti_job_state *for_whom; /* who waited for what it runs, in that wait; NULL */
+    uint64_t for_wait;
+    uint64_t children; /* those active that were begun for it, in this wait */
+};
+_Static_assert(sizeof(struct hkti_job_state) <= sizeof(uint64_t[8]), "it is in the coroutine");
+
+static inline struct hkti_job_state *hkti_job_state(struct hkti_coroutine *coroutine)
+{
+    return (struct hkti_job_state *)(void *)coroutine->engine;
+}
 
 /* What to do when the guard has been released. */
 struct hkti_call {

@@ -10,6 +10,8 @@ struct hkt_as_completed {
     struct hkti_crowd crowd;
     size_t count; /* how many still come */
     size_t room;
+    struct hkti_wanted wanted; /* of `futures`, which lie behind the entries */
+    hkt_future **futures;      /* NULL: it has come */
     struct hkti_crowd_entry entries[];
 };
 
@@ -35,7 +37,8 @@ static bool is_new(struct met *met, hkt_future *future)
 
 static size_t bytes(size_t room)
 {
-    return sizeof(struct hkt_as_completed) + room * sizeof(struct hkti_crowd_entry);
+    return sizeof(struct hkt_as_completed) +
+           room * (sizeof(struct hkti_crowd_entry) + sizeof(hkt_future *));
 }
 
 int hkt_as_completed_create(hkt_as_completed **iterator, hkt_future *const futures[], size_t count)
@@ -51,10 +54,14 @@ int hkt_as_completed_create(hkt_as_completed **iterator, hkt_future *const futur
         return -ENOMEM;
     }
     made->room = count;
+    made->futures = (hkt_future **)(void *)&made->entries[count];
     hkti_crowd_init(&made->crowd);
     for (size_t i = 0; i < count; i++)
         if (futures[i] && is_new(&met, futures[i]))
-            hkti_crowd_add(&made->crowd, &made->entries[made->count++], futures[i]);
+            made->futures[made->count++] = futures[i];
+    made->wanted = (struct hkti_wanted){ .futures = made->futures, .count = made->count };
+    for (size_t i = 0; i < made->count; i++)
+        hkti_crowd_add(&made->crowd, &made->entries[i], made->futures[i]);
     hkti_release(met.places, met.size * sizeof *met.places);
     *iterator = made;
     return 0;
@@ -67,18 +74,18 @@ int hkt_as_completed_next_until(hkt_as_completed *iterator, hkt_future **future,
     if (err < 0)
         return err;
     if (iterator->count == 0)
-        return -ENOENT;
+        return 0;
     struct hkti_crowd_entry *entry = hkti_crowd_pop(&iterator->crowd);
     if (entry == NULL) {
-        err = hkti_crowd_await(&iterator->crowd, 1, false, NULL, 0, deadline);
+        err = hkti_crowd_await(&iterator->crowd, 1, false, &iterator->wanted, deadline);
         if (err < 0)
             return err;
         entry = hkti_crowd_pop(&iterator->crowd);
     }
     *future = entry->future;
-    entry->future = NULL;
+    iterator->futures[entry - iterator->entries] = NULL;
     iterator->count--;
-    return 0;
+    return 1;
 }
 
 int hkt_as_completed_next(hkt_as_completed *iterator, hkt_future **future)
@@ -90,8 +97,8 @@ void hkt_as_completed_destroy(hkt_as_completed *iterator)
 {
     if (iterator == NULL)
         return;
-    for (size_t i = 0; i < iterator->room && iterator->entries[i].crowd; i++)
-        if (iterator->entries[i].future)
+    for (size_t i = 0; i < iterator->wanted.count; i++)
+        if (iterator->futures[i])
             hkti_crowd_remove(&iterator->entries[i]);
     hkti_release(iterator, bytes(iterator->room));
 }
@@ -108,9 +115,8 @@ int hkt_wait_until(hkt_future *const futures[], size_t count, hkt_return_when wh
     err = hkt_as_completed_create(&all, futures, count);
     if (err < 0)
         return err;
-    size_t wanted = when == HKT_FIRST_COMPLETED && all->count > 0 ? 1 : all->count;
-    err = hkti_crowd_await(&all->crowd, wanted, when == HKT_FIRST_EXCEPTION, futures, count,
-                           deadline);
+    size_t many = when == HKT_FIRST_COMPLETED && all->count > 0 ? 1 : all->count;
+    err = hkti_crowd_await(&all->crowd, many, when == HKT_FIRST_EXCEPTION, &all->wanted, deadline);
     hkti_guard_acquire(&all->crowd.guard);
     size_t ready = all->crowd.ready;
     hkti_guard_release(&all->crowd.guard);

@@ -27,6 +27,7 @@ struct stream {
     size_t item_size, room;
     struct hkti_crowd crowd;
     struct slot *slots;
+    hkt_future **futures; /* of the slots; NULL: none, or ended */
     char *items;
     struct slot *free;        /* unordered */
     size_t oldest, in_flight; /* ordered: they lie from there on, around the end */
@@ -71,6 +72,7 @@ static void produce(struct stream *stream)
     int err = more > 0 ? hkt_submit(stream->executor, &future, stream->job, item) : more;
     if (more > 0 && err == 0) {
         stream->in_flight++;
+        stream->futures[slot - stream->slots] = future;
         hkti_crowd_add(&stream->crowd, &slot->entry, future);
         return;
     }
@@ -86,6 +88,7 @@ static struct slot *next_ended(struct stream *stream)
     struct slot *slot;
     while ((slot = (struct slot *)hkti_crowd_pop(&stream->crowd)) != NULL) {
         slot->ended = true;
+        stream->futures[slot - stream->slots] = NULL;
         if (!stream->ordered)
             return slot;
     }
@@ -109,11 +112,11 @@ static int consume(struct stream *stream, struct slot *slot)
     return err;
 }
 
-/* Until one more has ended; for the oldest one in order. */
+/* Until one more has ended. */
 static int await(struct stream *stream)
 {
-    hkt_future *oldest = stream->ordered ? stream->slots[stream->oldest].entry.future : NULL;
-    return hkti_crowd_await(&stream->crowd, 1, false, &oldest, 1, (hkt_deadline){ 0 });
+    struct hkti_wanted wanted = { .futures = stream->futures, .count = stream->room };
+    return hkti_crowd_await(&stream->crowd, 1, false, &wanted, (hkt_deadline){ 0 });
 }
 
 /* Until all has been consumed: 0, or why not. */
@@ -155,8 +158,9 @@ static void abandon(struct stream *stream)
 static int run(struct stream *stream)
 {
     stream->slots = hkti_allocate(stream->room * sizeof *stream->slots);
+    stream->futures = hkti_allocate(stream->room * sizeof *stream->futures);
     stream->items = hkti_allocate(stream->room * stream->item_size);
-    int err = stream->slots && stream->items ? 0 : -ENOMEM;
+    int err = stream->slots && stream->futures && stream->items ? 0 : -ENOMEM;
     if (err == 0) {
         hkti_crowd_init(&stream->crowd);
         for (size_t i = stream->room; i-- > 0;) {
@@ -167,6 +171,7 @@ static int run(struct stream *stream)
         abandon(stream);
     }
     hkti_release(stream->slots, stream->room * sizeof *stream->slots);
+    hkti_release(stream->futures, stream->room * sizeof *stream->futures);
     hkti_release(stream->items, stream->room * stream->item_size);
     return err;
 }

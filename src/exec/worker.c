@@ -94,31 +94,82 @@ static hkt_future *take_any(struct hkti_worker *worker)
     return future ? future : steal_job(worker);
 }
 
-/* A job to run, claimed; NULL: there is none. */
-static hkt_future *find_job(struct hkti_worker *worker)
+/* One of those that this coroutine waits for, claimed; NULL: others have them all. */
+static hkt_future *claim_wanted(const struct hkti_worker *worker, struct hkti_wanted *wanted)
 {
-    hkt_future *future = worker->wanted;
-    worker->wanted = NULL;
-    if (future && hkti_future_claim(future, false))
+    while (wanted->next < wanted->count) {
+        hkt_future *future = wanted->futures[wanted->next++];
+        if (future && future->executor == &worker->pool->executor &&
+            hkti_future_claim(future, false))
+            return future;
+    }
+    return NULL;
+}
+
+/* A job that a coroutine of this worker waits for, and for whom. */
+static hkt_future *find_wanted(struct hkti_worker *worker, struct hkti_job_state **for_whom)
+{
+    while (!hkti_list_empty(&worker->wanting)) {
+        struct hkti_node *first = worker->wanting.next;
+        struct hkti_job_state *state = HKTI_CONTAINER(first, struct hkti_job_state, node);
+        hkt_future *future = claim_wanted(worker, state->wanted);
+        *for_whom = state;
+        if (future)
+            return future;
+        hkti_list_remove(first);
+    }
+    *for_whom = NULL;
+    return NULL;
+}
+
+/* A job to run, claimed; NULL: there is none that may begin. */
+static hkt_future *find_job(struct hkti_worker *worker, struct hkti_job_state **for_whom)
+{
+    hkt_future *future = find_wanted(worker, for_whom);
+    if (future)
         return future;
-    while ((future = take_any(worker)) != NULL)
+    while (worker->active == 0 && (future = take_any(worker)) != NULL)
         if (hkti_future_claim(future, true))
             return future;
     return NULL;
 }
 
-static void run_job(struct hkti_worker *worker, hkt_future *future)
+/* The current coroutine's job does not wait for jobs from now on; or does. */
+static void begin_activity(struct hkti_worker *worker, const struct hkti_job_state *state)
+{
+    struct hkti_job_state *for_whom = state->for_whom;
+    worker->active++;
+    if (for_whom == NULL || for_whom->wait != state->for_wait)
+        return;
+    for_whom->children++;
+    if (for_whom->node.next)
+        hkti_list_remove(&for_whom->node);
+}
+
+static void end_activity(struct hkti_worker *worker, const struct hkti_job_state *state)
+{
+    struct hkti_job_state *for_whom = state->for_whom;
+    worker->active--;
+    if (for_whom && for_whom->wait == state->for_wait && --for_whom->children == 0)
+        hkti_list_prepend(&worker->wanting, &for_whom->node);
+}
+
+static void run_job(struct hkti_worker *worker, hkt_future *future, struct hkti_job_state *for_whom)
 {
     struct hkti_coroutine *self = worker->carrier.current;
+    struct hkti_job_state *state = hkti_job_state(self);
     if (worker->pool->broken) {
         hkti_future_fail(future, worker->pool->broken);
         return;
     }
-    worker->active++;
+    state->for_whom = for_whom;
+    state->for_wait = for_whom ? for_whom->wait : 0;
+    begin_activity(worker, state);
     self->exclusive = future->no_foreign_work;
     hkti_future_execute(future);
     self->exclusive = false;
-    worker->active--;
+    end_activity(worker, state);
+    state->for_whom = NULL;
     if (self->strand.forks)
         hkti_forks_leave(&self->strand);
 }
@@ -126,14 +177,15 @@ static void run_job(struct hkti_worker *worker, hkt_future *future)
 /* Finds something to do and does it: false if there is nothing. */
 static bool work(struct hkti_worker *worker)
 {
-    hkt_future *future = find_job(worker);
+    struct hkti_job_state *for_whom;
+    hkt_future *future = find_job(worker, &for_whom);
     if (future) {
         if (worker->searching)
             stop_searching(worker);
-        run_job(worker, future);
+        run_job(worker, future, for_whom);
         return true;
     }
-    if (!hkti_forks_shared(worker->pool))
+    if (worker->active || !hkti_forks_shared(worker->pool))
         return false;
     if (worker->searching)
         stop_searching(worker);
@@ -222,14 +274,16 @@ static void run(void *value)
             continue;
         if (may_leave(worker))
             hkti_coroutine_leave(carrier, NULL);
-        sleep(worker, true);
+        sleep(worker, worker->active == 0);
     }
 }
 
 void hkti_worker_park(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs)
 {
     struct hkti_worker *worker = (struct hkti_worker *)carrier;
-    worker->active -= for_jobs;
+    struct hkti_job_state *state = hkti_job_state(self);
+    if (for_jobs)
+        end_activity(worker, state);
     for (;;) {
         struct hkti_coroutine *next = hkti_carrier_next(carrier);
         if (next == self)
@@ -239,7 +293,8 @@ void hkti_worker_park(struct hkti_carrier *carrier, struct hkti_coroutine *self,
             break;
         }
         struct hkti_coroutine *fresh = NULL;
-        if (worker->active == 0 && carrier->exclusive == NULL)
+        bool may_begin = worker->active == 0 || !hkti_list_empty(&worker->wanting);
+        if (may_begin && carrier->exclusive == NULL)
             fresh = hkti_coroutine_take(carrier);
         if (fresh) {
             hkti_coroutine_run(fresh, run, worker);
@@ -247,7 +302,8 @@ void hkti_worker_park(struct hkti_carrier *carrier, struct hkti_coroutine *self,
         }
         sleep(worker, false);
     }
-    worker->active += for_jobs;
+    if (for_jobs)
+        begin_activity(worker, state);
 }
 
 static void break_pool(struct hkti_pool *pool, int err)

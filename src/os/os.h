@@ -32,7 +32,18 @@ void hkti_os_yield(unsigned turns);
 /* Memory of the calling strand, HKTI_OS_LOCAL_SIZE bytes, zero at first, aligned to 64. Always
  * there: needs no allocation. The layer park has the first half, the layer thread the second. */
 #define HKTI_OS_LOCAL_SIZE 2048
+#ifdef HKT_SIM
 void *hkti_os_local(void);
+#else
+/* Read at every call of hocket, so it is in line; NULL before the thread's first call. */
+extern _Thread_local __attribute__((tls_model("initial-exec"))) void *hkti_os_local_memory;
+void *hkti_os_local_first(void);
+static inline void *hkti_os_local(void)
+{
+    void *memory = hkti_os_local_memory;
+    return __builtin_expect(memory != NULL, 1) ? memory : hkti_os_local_first();
+}
+#endif
 
 /* The calling thread runs another strand from now on, whose memory this is: for coroutines. It lies
  * at the upper end of its stack, which begins at `stack`; NULL: that of the thread itself. */

@@ -15,7 +15,7 @@ static const struct {
 } table[] = {
     { 0, "no error" },
     { -ETIMEDOUT, "the deadline passed (-ETIMEDOUT)" },
-    { -ECANCELED, "cancelled: the scope around the call has ended (-ECANCELED)" },
+    { -ECANCELED, "cancelled (-ECANCELED)" },
     { -EAGAIN, "not now, and waiting was not wanted (-EAGAIN)" },
     { -ESHUTDOWN, "shut down: it takes or gives no more (-ESHUTDOWN)" },
     { -EPIPE, "broken: the others will not come (-EPIPE)" },

@@ -66,26 +66,27 @@ struct hkti_strand {
     void *item;      /* what the waiter brings, or where it wants it */
     uint32_t word;
     int wake_fd; /* an eventfd + 1, 0 while there is none */
+    uint32_t timed;
+    uint32_t registered;
 
+    /* The rest of what a wait touches has a line too. */
     struct hkti_scope *scope __attribute__((aligned(64))); /* the innermost */
     struct hkti_node hooks;
-    struct hkti_wait_hook hook_slots[HKTI_HOOKS];
-    uint32_t registered;
-    int native_id;
     const struct hkti_sleeper *sleeper; /* how it sleeps, but for an fd; NULL: on the futex */
-    struct hkti_strand *home;           /* its thread's own: itself, but for a coroutine */
-    uint32_t spin;                      /* pauses to spin before sleeping: adapts */
-    uint32_t spin_misses;
-
-    uint32_t timed;
+    struct hkti_coroutine *coroutine;   /* of the layer strand; NULL: a thread's own */
     const char *what;
     const void *object;
-    int64_t since;
+    int64_t since; /* not of coroutines */
+
+    struct hkti_wait_hook hook_slots[HKTI_HOOKS];
+    struct hkti_strand *home; /* its thread's own: itself, but for a coroutine */
+    int native_id;
+    uint32_t spin; /* pauses to spin before sleeping: adapts */
+    uint32_t spin_misses;
 
     struct hkti_node checked; /* of sync/checked.c, in the checked build alone, as the next two */
     void *waits_for;
     uint64_t locks_held;
-    struct hkti_coroutine *coroutine;     /* of the layer strand; NULL: a thread's own */
     struct hkti_fork_results run_at_once; /* of the layer exec: forks outside any pool */
     struct hkti_forks *forks;             /* likewise: its array of forks */
     void *spares;                         /* likewise: futures that its thread keeps */

@@ -21,7 +21,9 @@ void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait)
         hkti_misuse(
             "%s: this is the child of a fork of a program whose threads ran: it may only exec",
             wait->what);
-    hkti_store_relaxed(&self->since, wait->since ? wait->since : hkti_os_now());
+    if (self->sleeper ==
+        NULL) /* of coroutines nobody asks it, and the clock costs more than they */
+        hkti_store_relaxed(&self->since, wait->since ? wait->since : hkti_os_now());
     /* Also the store-load fence between arming and looking at the scopes. */
     hkti_exchange_seq_cst(&self->word, HKTI_ARMED); /* pairs: nudge */
     if (wait->list == NULL)
@@ -33,8 +35,9 @@ void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait)
         hkti_list_append(&wait->list->head, &self->node);
 }
 
-/* Spins until the word says something else than armed; what pays is learnt from what paid. After
- * many misses it still tries in full now and then, since the times may have changed. */
+/* Spins until the word says something else than armed; what pays is learnt from what paid, but a part
+ * of it is spent in any case. After many misses it still tries in full now and then, since the times
+ * may have changed. */
 static void spin_while_armed(struct hkti_strand *self)
 {
     unsigned max = hkti_spin_max();
@@ -48,7 +51,8 @@ static void spin_while_armed(struct hkti_strand *self)
         hkti_os_pause();
     }
     self->spin_misses++;
-    self->spin -= self->spin / 8;
+    if (self->spin > max / 4)
+        self->spin -= self->spin / 8;
 }
 
 /* Takes the caller out of its list: false if a waker has done so, and WOKEN is on its way. */

@@ -36,7 +36,8 @@ struct hkti_coroutine {
     struct hkti_coroutine *next_made; /* all of the carrier's, for debuggers too */
     struct hkti_heap_node alarm;      /* in the carrier's alarms, if timed */
     bool timed;
-    bool exclusive; /* while it waits, nobody else runs on its thread */
+    bool exclusive;     /* while it waits, nobody else runs on its thread */
+    uint64_t engine[8]; /* the engine's own, zero at first */
     struct hkti_stack stack;
     void (*function)(void *value); /* what a spare one runs next */
     void *value;

@@ -17,22 +17,26 @@
 #include "os/os.h"
 
 static _Thread_local __attribute__((aligned(64))) char local_block[HKTI_OS_LOCAL_SIZE];
-static _Thread_local __attribute__((tls_model("initial-exec"))) char *local;
+_Thread_local __attribute__((tls_model("initial-exec"))) void *hkti_os_local_memory;
 static _Thread_local void (*exit_function)(void *local);
 static pthread_key_t exit_key;
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static int exit_key_err;
 
+#ifdef HKT_SIM
 void *hkti_os_local(void)
 {
-#ifdef HKT_SIM
     if (hkti_seam)
         return hkti_seam->local();
-#endif
-    if (__builtin_expect(local == NULL, 0))
-        local = local_block;
-    return local;
+    return hkti_os_local_memory ? hkti_os_local_memory : (hkti_os_local_memory = local_block);
 }
+#else
+void *hkti_os_local_first(void)
+{
+    hkti_os_local_memory = local_block;
+    return local_block;
+}
+#endif
 
 void hkti_os_set_local(void *memory, const void *stack)
 {
@@ -43,7 +47,7 @@ void hkti_os_set_local(void *memory, const void *stack)
     }
 #endif
     (void)stack;
-    local = memory;
+    hkti_os_local_memory = memory;
 }
 
 static void at_exit(void *block)
