@@ -5,6 +5,7 @@
  *
  * A second thread is alive all the time, asleep: glibc drops atomics in programs with one. */
 #include <hocket.h>
+#include <hocket/fork.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -76,6 +77,97 @@ static void create_and_join(void)
     check(pthread_join(thread, NULL), "pthread_join");
 }
 
+static int succeed_forked(hkt_forks forks, void *arg)
+{
+    (void)forks;
+    (void)arg;
+    return 0;
+}
+
+/* With one worker, whose place the caller takes: so nobody is hungry, and counts are exact. */
+static hkt_executor *make_pool(void)
+{
+    hkt_executor *pool = NULL;
+
+    check(hkt_thread_pool_create(&pool, &(hkt_thread_pool_options){ .max_workers = 1 }),
+          "hkt_thread_pool_create");
+    return pool;
+}
+
+static hkt_executor *make_inline_executor(void)
+{
+    hkt_executor *executor = NULL;
+
+    check(hkt_inline_executor_create(&executor), "hkt_inline_executor_create");
+    return executor;
+}
+
+static int fork_inline(hkt_forks forks, void *arg)
+{
+    for (long i = *(long *)arg; i > 0; i--) {
+        hkt_forks_fork(&forks, succeed_forked, NULL);
+        check(hkt_forks_join(&forks, succeed_forked, NULL), "hkt_forks_join");
+    }
+    return 0;
+}
+
+static int fork_by_calls(void *arg)
+{
+    for (long i = *(long *)arg; i > 0; i--) {
+        hkt_fork(succeed, NULL);
+        check(hkt_join(), "hkt_join");
+    }
+    return 0;
+}
+
+static void submit_and_finish(hkt_executor *executor)
+{
+    hkt_future *future;
+
+    check(hkt_submit(executor, &future, succeed, NULL), "hkt_submit");
+    check(hkt_future_finish(future), "hkt_future_finish");
+}
+
+static hkt_executor *inside;
+
+/* In a job: the worker goes to another stack, runs the other job there, and comes back. */
+static int submit_inside(void *arg)
+{
+    for (long i = *(long *)arg; i > 0; i--)
+        submit_and_finish(inside);
+    return 0;
+}
+
+static void submit_many(hkt_executor *executor)
+{
+    enum { MANY = 100 };
+    hkt_future *futures[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        check(hkt_submit(executor, &futures[i], succeed, NULL), "hkt_submit");
+    for (int i = 0; i < MANY; i++)
+        check(hkt_future_finish(futures[i]), "hkt_future_finish");
+}
+
+static void do_fork(long times)
+{
+    check(hkt_forks_run(make_pool(), fork_inline, &times), "hkt_forks_run");
+}
+
+static void do_fork_call(long times)
+{
+    check(hkt_fork_run(make_pool(), fork_by_calls, &times), "hkt_fork_run");
+}
+
+static void do_submit_inside(long times)
+{
+    hkt_future *future;
+
+    inside = make_pool();
+    check(hkt_submit(inside, &future, submit_inside, &times), "hkt_submit");
+    check(hkt_future_finish(future), "hkt_future_finish");
+}
+
 OPERATION(do_nothing, (void)0, __asm__ volatile(""))
 OPERATION(do_lock, (void)0, hkt_lock_acquire(&lock); hkt_lock_release(&lock))
 OPERATION(do_rlock, (void)0, hkt_rlock_acquire(&rlock); hkt_rlock_release(&rlock))
@@ -94,6 +186,9 @@ OPERATION(do_queue, hkt_queue *queue = make_queue();
 OPERATION(do_scope, hkt_scope scope, hkt_scope_enter(&scope, NULL); hkt_scope_leave(&scope))
 OPERATION(do_checkpoint, (void)0, check(hkt_checkpoint(), "hkt_checkpoint"))
 OPERATION(do_giant, hkt_giant_lock_acquire(&giant), hkt_giant_lock_checkpoint(&giant))
+OPERATION(do_submit_inline, hkt_executor *executor = make_inline_executor(),
+          submit_and_finish(executor))
+OPERATION(do_submit_hundred, hkt_executor *pool = make_pool(), submit_many(pool))
 OPERATION(do_mutex, (void)0, pthread_mutex_lock(&mutex); pthread_mutex_unlock(&mutex))
 OPERATION(do_thread, (void)0, start_and_join())
 OPERATION(do_pthread, (void)0, create_and_join())
@@ -116,6 +211,11 @@ static const struct {
     { "scope", do_scope },
     { "checkpoint", do_checkpoint },
     { "giant-checkpoint", do_giant },
+    { "fork", do_fork },
+    { "fork-call", do_fork_call },
+    { "submit-inline", do_submit_inline },
+    { "submit-inside", do_submit_inside },
+    { "submit-hundred", do_submit_hundred },
     { "pthread-mutex", do_mutex },
     { "thread", do_thread },
     { "pthread-thread", do_pthread },

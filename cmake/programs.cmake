@@ -19,8 +19,8 @@ endif()
 
 # The benchmarks: bin/bench_<topic> from bench/bench_<topic>.c, all
 # bench/common*.c, and the topic's rivals: bench/rival_<topic>*.c, and
-# bench/rival_<topic>*.cpp where oneTBB is found. HAVE_TBB and HAVE_GLIB say
-# which rivals there are.
+# bench/rival_<topic>*.cpp where oneTBB is found. HAVE_TBB, HAVE_GLIB and HAVE_UV
+# say which rivals there are.
 function(hkt_add_bench source)
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "^bench_" "" topic ${name})
@@ -35,9 +35,44 @@ function(hkt_add_bench source)
         target_compile_definitions(${name} PRIVATE HAVE_TBB=1)
         set_target_properties(${name} PROPERTIES CXX_STANDARD 17)
     endif()
-    if(TARGET PkgConfig::GLIB)
-        target_link_libraries(${name} PRIVATE PkgConfig::GLIB)
-        target_compile_definitions(${name} PRIVATE HAVE_GLIB=1)
+    foreach(library GLIB UV)
+        if(TARGET PkgConfig::${library})
+            target_link_libraries(${name} PRIVATE PkgConfig::${library})
+            target_compile_definitions(${name} PRIVATE HAVE_${library}=1)
+        endif()
+    endforeach()
+endfunction()
+
+# Rivals that are programs of their own, bin/rivals/<name>, by a compiler of
+# their own, whatever that of the tree is: hkt_add_rival(name source command...).
+function(hkt_add_rival name source)
+    set(program ${PROJECT_BINARY_DIR}/bin/rivals/${name})
+    add_custom_command(OUTPUT ${program}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/bin/rivals
+        COMMAND ${ARGN} -o ${program} ${source}
+        DEPENDS ${source} ${headers} VERBATIM)
+    add_custom_target(rival_${name} ALL DEPENDS ${program})
+endfunction()
+
+# OpenMP by gcc and by clang, where it works; Go, where its compiler is.
+function(hkt_add_rivals)
+    set(source ${PROJECT_SOURCE_DIR}/bench/rival_openmp.c)
+    file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.h)
+    foreach(pair gcc:libgomp clang:libomp)
+        string(REPLACE ":" ";" pair ${pair})
+        list(GET pair 0 compiler)
+        list(GET pair 1 name)
+        set(flags -std=c11 -D_GNU_SOURCE -O2 -fopenmp)
+        execute_process(COMMAND ${compiler} ${flags} -include omp.h -S -o /dev/null -x c /dev/null
+            RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+        if(NOT failed)
+            hkt_add_rival(${name} ${source} ${compiler} ${flags})
+        endif()
+    endforeach()
+    find_program(HKT_GO go)
+    if(HKT_GO)
+        hkt_add_rival(go ${PROJECT_SOURCE_DIR}/bench/rival_go.go ${CMAKE_COMMAND} -E env
+            GO111MODULE=off GOCACHE=${PROJECT_BINARY_DIR}/go ${HKT_GO} build)
     endif()
 endfunction()
 
@@ -50,11 +85,15 @@ if(HKT_BUILD_BENCH)
         find_package(PkgConfig QUIET)
         if(PkgConfig_FOUND)
             pkg_check_modules(GLIB QUIET IMPORTED_TARGET glib-2.0 gthread-2.0)
+            pkg_check_modules(UV QUIET IMPORTED_TARGET libuv)
         endif()
         file(GLOB common CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/common*.c)
         foreach(source IN LISTS benches)
             hkt_add_bench(${source} ${common})
         endforeach()
+        if(NOT CMAKE_CROSSCOMPILING AND NOT HKT_SANITIZE AND NOT HKT_SIM)
+            hkt_add_rivals()
+        endif()
     endif()
 endif()
 
