@@ -38,7 +38,8 @@ typedef struct hkt_submit_options {
  * failure reported to the sink. `executor` NULL: hkt_default_executor(), here and in all that
  * follows but shutdown and destroy. A caller that is not itself a job of the executor waits while
  * max_pending jobs have not begun. -ESHUTDOWN; -ENOMEM; -EAGAIN if the system gives not even one
- * thread; -ECANCELED. A cancellation point. (Executor.submit) */
+ * thread; -ECANCELED; -EINVAL without a job or for another priority; of a pool whose initializer
+ * failed, that failure. A cancellation point. (Executor.submit) */
 HKT_API HKT_MUST_USE int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job,
                                     void *arg);
 HKT_API HKT_MUST_USE int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job,
@@ -93,8 +94,8 @@ HKT_API int hkt_executor_shutdown_until(hkt_executor *executor, hkt_deadline dea
 HKT_API void hkt_executor_close(hkt_executor *executor, bool cancel_futures);
 
 /* Shuts down, waits, and gives everything back; NULL is fine. After a shutdown_until that ended with
- * -ETIMEDOUT it waits no more: what still runs is left to itself, with one line to the report sink.
- * Futures stay valid. Not from a job of the executor itself. Not a cancellation point. */
+ * -ETIMEDOUT it waits no more: what still runs is left to itself, with one line to the report sink (a
+ * pool gives itself back later, an engine of yours is not given back). Futures stay valid. Not from a job of the executor itself. Not a cancellation point. */
 HKT_API void hkt_executor_destroy(hkt_executor *executor);
 
 /* How many jobs it may run at a time. */

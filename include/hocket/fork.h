@@ -15,8 +15,8 @@
  *     }
  *
  * begun by hkt_forks_run(pool, fib, &f). Who joins says once more what was forked, so that what
- * nobody took is a plain call. Both forms may be mixed: what is forked last is joined first, by the
- * form that forked it.
+ * nobody took is a plain call. Both forms may be mixed, but this one does not fork while a fork of
+ * hkt_fork in the same function has not been joined.
  *
  * The binary interface: what stands in this header is compiled into programs, so the layout of the
  * two structs and the meaning of their fields stay as they are within a minor version (the shared

@@ -27,10 +27,10 @@ typedef struct hkt_future hkt_future;
 /* What an executor runs. */
 typedef int hkt_job(void *arg);
 
-/* Waits until the job has ended, one way or another: 0. -ECANCELED, -ETIMEDOUT: it has not, and goes
- * on. -EDEADLK: the caller is that very job. -ENOMEM: a worker must run other jobs meanwhile, and
- * has no memory for a stack. Cancellation points. What the job returned is told by
- * hkt_future_result. (Future.exception, without the exception) */
+/* Waits until the job has ended, one way or another: 0. -ECANCELED: the caller's scope has ended, and
+ * the job goes on; -ETIMEDOUT: it has not ended. -EDEADLK: the caller is in that very job. -ENOMEM: a
+ * worker must run other jobs meanwhile, and has no memory for a stack. Cancellation points. What the
+ * job returned is told by hkt_future_result. (Future.exception, without the exception) */
 HKT_API HKT_MUST_USE int hkt_future_wait(hkt_future *future);
 HKT_API HKT_MUST_USE int hkt_future_wait_until(hkt_future *future, hkt_deadline deadline);
 
@@ -42,7 +42,7 @@ HKT_API HKT_MUST_USE int hkt_future_result(hkt_future *future, int *result);
 /* Waits until the job has ended, destroys the future, and returns what the job returned: with its
  * sentence, as above. If the caller's scope has ended or ends meanwhile, the job is cancelled too
  * (as by hkt_future_request_cancel), and still awaited; so on return nobody uses the argument any
- * more. NULL: 0. */
+ * more. -ENOMEM, as of hkt_future_wait: the job had not begun, and does not. NULL: 0. */
 HKT_API int hkt_future_finish(hkt_future *future);
 
 /* Takes back a job that has not begun: 0, now or before, and for NULL; -EBUSY if it runs or has
@@ -72,12 +72,13 @@ HKT_API HKT_MUST_USE int hkt_future_add_done_callback(hkt_future *future,
 /* The caller needs it no more; NULL is fine. A job that has not ended goes on. */
 HKT_API void hkt_future_destroy(hkt_future *future);
 
-/* The other side, for who produces a result without an executor: makes a pending future. 0, -ENOMEM.
- * (Future()) */
+/* The other side, for who produces a result without an executor: makes a pending future. It is given
+ * back when it was destroyed by who waits and finished by who produces, in any order; so one that
+ * nobody will finish is cancelled before it is destroyed. 0, -ENOMEM. (Future()) */
 HKT_API HKT_MUST_USE int hkt_future_create(hkt_future **future);
 
 /* It runs from now on and cannot be taken back: 0; -ECANCELED if it was; -EALREADY if it runs or has
- * finished. (Future.set_running_or_notify_cancel) */
+ * finished; -EINVAL, here and below, for one that an executor runs. (Future.set_running_or_notify_cancel) */
 HKT_API HKT_MUST_USE int hkt_future_set_running(hkt_future *future);
 
 /* Finishes it, pending or running, with the result of a job; of a failure with the caller's sentence
@@ -93,8 +94,8 @@ typedef enum hkt_return_when {
 } hkt_return_when;
 
 /* Waits for `count` futures (the same one several times, and NULL, are fine) until what `when` says:
- * how many are done then, 0 for none at all. -ETIMEDOUT, -ECANCELED, -ENOMEM; -EINVAL for another
- * `when`. Cancellation points. (concurrent.futures.wait) */
+ * how many of these are done then, each counted once; 0 for none at all. -ETIMEDOUT, -ECANCELED,
+ * -ENOMEM; -EDEADLK: one is that of a job that the caller is in; -EINVAL for another `when`. Cancellation points. (concurrent.futures.wait) */
 HKT_API HKT_MUST_USE int hkt_wait(hkt_future *const futures[], size_t count, hkt_return_when when);
 HKT_API HKT_MUST_USE int hkt_wait_until(hkt_future *const futures[], size_t count,
                                         hkt_return_when when, hkt_deadline deadline);
@@ -108,7 +109,7 @@ HKT_API HKT_MUST_USE int hkt_wait_until(hkt_future *const futures[], size_t coun
  *         ...
  *     hkt_as_completed_destroy(ended);
  *
- * create: 0, -ENOMEM. next: 1 and a future that is done; those done before come first, the others in
+ * create: 0, -ENOMEM, -EDEADLK (one is that of a job that the caller is in). next: 1 and a future that is done; those done before come first, the others in
  * the order in which they end, each once. 0: there are no more. -ETIMEDOUT, -ECANCELED, -ENOMEM: none
  * yet, and it may be asked again. The futures must stay until they have come or the iterator is
  * destroyed; the one that has come may be destroyed at once. One caller at a time. destroy takes NULL.

@@ -12,10 +12,10 @@
  *
  *     err = hkt_parallel_for(pool, 0, count, scale, values);
  *
- * `pool` NULL: hkt_default_executor(). On executors of other engines these run in the caller alone.
+ * `pool` NULL: that of the job that calls, else hkt_default_executor(). On executors of other engines these run in the caller alone.
  * The first failure, or the end of the caller's scope, stops the rest soon: parts not begun are not
  * run. All return when nothing of them runs any more: 0, or the first failure in time, with its
- * sentence; -ECANCELED. They are cancellation points between the parts. */
+ * sentence; -ECANCELED, -ENOMEM. They are cancellation points between the parts. */
 #ifndef HOCKET_PARALLEL_H
 #define HOCKET_PARALLEL_H
 

@@ -25,9 +25,12 @@ typedef struct hkt_imap_options {
      * stream: the jobs on their way are cancelled and awaited, and that is what hkt_imap returns. NULL:
      * the first failure of a job abandons it. */
     int (*consume)(void *context, void *item, int code);
+    /* Gets an item that was produced and is not consumed, since the stream is abandoned, when nobody uses
+     * it any more; NULL: not wanted. */
+    void (*drop)(void *context, void *item);
     void *context;
     size_t in_flight; /* items between produce and consume at the most; 0: twice the workers + 2 */
-    uint64_t reserved[4]; /* zero */
+    uint64_t reserved[3]; /* zero */
 } hkt_imap_options;
 
 /* Consumes in the order of production: 0 when all have been; else what ended it. Errors of

@@ -18,9 +18,9 @@ typedef struct hkt_thread_pool_options {
     const char *name;      /* of the threads: "NAME-1" and so on; copied; NULL: "pool" */
     hkt_job *initializer;  /* run by each worker before its first job; a failure breaks the pool: */
     void *initializer_arg; /* all jobs, now and later, end with that error */
-    size_t stack_size;     /* bytes, of each job; 0: 1 MiB; -EINVAL below 16 KiB */
+    size_t stack_size;     /* bytes, of each job; 0: 1 MiB; -EINVAL below 16 KiB or above 64 MiB */
     size_t max_pending;    /* jobs that have not begun, after which outsiders wait in hkt_submit; 0:
-                               a million */
+                               a million; from thousands on, not counting a few */
     bool no_foreign_work;  /* as if each job were submitted so */
     bool daemon;           /* the end of the process does not wait for its jobs */
     uint64_t reserved[4];  /* zero */

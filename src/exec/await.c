@@ -26,8 +26,7 @@ static void done(struct hkti_watch *watch, hkt_future *future)
         hkti_wake(strand);
 }
 
-/* The job that this future is of is one that the caller is in. */
-static bool is_own(hkt_future *future)
+bool hkti_future_is_own(hkt_future *future)
 {
     struct hkti_scope *scope = hkti_self()->scope;
     if (scope == NULL || !hkt_future_running(future))
@@ -38,13 +37,35 @@ static bool is_own(hkt_future *future)
     return scope != NULL;
 }
 
-/* The caller must not let others run on its thread: it runs those of these that nobody has taken. */
-static void help(struct hkti_worker *worker, const struct hkti_wanted *wanted)
+/* The caller, or a job that waits for it, must not let others run on its thread, but for what it waits
+ * for: what nobody has begun is run here and now, and coroutines of this thread that have begun it may
+ * go on; and what these wait for, in turn. */
+static void help(struct hkti_worker *worker, const struct hkti_wanted *wanted, bool cancels)
 {
-    for (size_t i = wanted->next; i < wanted->count; i++)
-        if (wanted->futures[i] && wanted->futures[i]->executor == &worker->pool->executor &&
-            hkti_future_claim(wanted->futures[i], false))
-            hkti_future_execute(wanted->futures[i]);
+    for (size_t i = 0; i < wanted->count; i++) {
+        hkt_future *future = wanted->futures[i];
+        if (future == NULL || future->executor != &worker->pool->executor)
+            continue;
+        if (hkti_future_claim(future, false)) {
+            hkti_future_execute(future, !cancels);
+            continue;
+        }
+        struct hkti_coroutine *other = hkti_future_coroutine(future, worker->carrier.base);
+        if (other == NULL || other == worker->carrier.current || other->helps)
+            continue;
+        other->helps = worker->helpers = true;
+        const struct hkti_wanted *others = hkti_job_state(other)->wanted;
+        if (others)
+            help(worker, others, false);
+    }
+}
+
+static void end_help(struct hkti_worker *worker)
+{
+    struct hkti_coroutine *coroutine = worker->carrier.made;
+    for (; coroutine; coroutine = coroutine->next_made)
+        coroutine->helps = false;
+    worker->helpers = false;
 }
 
 int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs)
@@ -53,16 +74,17 @@ int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs)
     *for_jobs = worker != NULL;
     if (worker == NULL)
         return 0;
-    if (worker->carrier.current->exclusive) {
-        help(worker, wanted);
-        return 0;
-    }
-    if (!hkti_coroutine_reserve(&worker->carrier))
-        return -ENOMEM;
     struct hkti_job_state *state = hkti_job_state(worker->carrier.current);
     state->wanted = wanted;
     state->wait = ++worker->waits;
     state->children = 0;
+    if (worker->carrier.current->exclusive || worker->carrier.exclusive) {
+        help(worker, wanted, wanted->cancels);
+        state->wanted = wanted; /* jobs that were run here have waited too */
+        return 0;
+    }
+    if (!hkti_coroutine_reserve(&worker->carrier))
+        return -ENOMEM;
     hkti_list_prepend(&worker->wanting, &state->node);
     return 0;
 }
@@ -77,6 +99,8 @@ void hkti_futures_waited(void)
         hkti_list_remove(&state->node);
     state->wanted = NULL;
     state->wait = 0;
+    if (worker->helpers && worker->carrier.current->exclusive)
+        end_help(worker);
 }
 
 static int await(hkt_future *future, int64_t deadline, bool cancellable, bool for_jobs)
@@ -101,48 +125,57 @@ static int await(hkt_future *future, int64_t deadline, bool cancellable, bool fo
     return hkt_future_done(future) ? 0 : err;
 }
 
-int hkti_future_await(hkt_future *future, int64_t deadline, bool cancellable)
+static int await_with_help(hkt_future *future, int64_t deadline, bool cancellable, bool cancels)
 {
-    struct hkti_wanted wanted = { .futures = &future, .count = 1 };
+    struct hkti_wanted wanted = { .futures = &future, .count = 1, .cancels = cancels };
     bool for_jobs;
-    if (is_own(future))
+    if (hkti_future_is_own(future))
         return -EDEADLK;
     int err = hkti_futures_prepare(&wanted, &for_jobs);
-    if (err < 0)
-        return err;
-    err = await(future, deadline, cancellable, for_jobs);
+    if (err == 0)
+        err = await(future, deadline, cancellable, for_jobs);
     hkti_futures_waited();
     return err;
 }
 
+int hkti_future_await(hkt_future *future, int64_t deadline, bool cancels)
+{
+    int err = hkti_cancelled(deadline);
+    if (err < 0 || hkt_future_done(future))
+        return err;
+    if (deadline == HKTI_PASSED)
+        return -ETIMEDOUT;
+    return await_with_help(future, deadline, true, cancels);
+}
+
 void hkti_future_await_end(hkt_future *future)
 {
-    if (hkti_future_await(future, 0, false) == -ENOMEM)
+    if (await_with_help(future, 0, false, true) == -ENOMEM)
         await(future, 0, false, false);
 }
 
 int hkt_future_wait_until(hkt_future *future, hkt_deadline deadline)
 {
-    int err = hkti_cancelled(deadline.ns);
-    if (err < 0 || hkt_future_done(future))
-        return err;
-    if (deadline.ns == HKTI_PASSED)
-        return -ETIMEDOUT;
-    return hkti_future_await(future, deadline.ns, true);
+    return hkti_future_await(future, deadline.ns, false);
 }
 
 int hkt_future_wait(hkt_future *future)
 {
-    return hkt_future_wait_until(future, (hkt_deadline){ 0 });
+    return hkti_future_await(future, 0, false);
 }
 
 int hkt_future_finish(hkt_future *future)
 {
     if (future == NULL)
         return 0;
-    int err = hkt_future_wait(future);
-    if (err < 0 && err != -EDEADLK) {
+    int err = hkti_future_await(future, 0, true);
+    if (err == -ENOMEM && hkt_future_cancel(future) == 0) {
+        hkt_future_destroy(future);
+        return err;
+    }
+    if (err == -ECANCELED)
         hkt_future_request_cancel(future);
+    if (err == -ECANCELED || err == -ENOMEM) {
         hkti_future_await_end(future);
         err = 0;
     }

@@ -68,18 +68,19 @@ int hkti_crowd_await(struct hkti_crowd *crowd, size_t many, bool or_failed,
                               .guard = &crowd->guard,
                               .deadline = deadline.ns,
                               .cancellable = true };
-    int err = hkti_futures_prepare(wanted, &wait.for_jobs);
-    if (err < 0)
-        return err;
-    hkti_guard_acquire(&crowd->guard);
-    crowd->wanted = many;
-    crowd->or_failed = or_failed;
-    if (is_enough(crowd))
-        hkti_guard_release(&crowd->guard);
-    else if (deadline.ns == HKTI_PASSED)
-        err = (hkti_guard_release(&crowd->guard), -ETIMEDOUT);
-    else
-        err = hkti_wait(&wait);
+    int err = deadline.ns == HKTI_PASSED ? 0 : hkti_futures_prepare(wanted, &wait.for_jobs);
+    if (err == 0) {
+        hkti_guard_acquire(&crowd->guard);
+        crowd->wanted = many;
+        crowd->or_failed = or_failed;
+        bool enough = is_enough(crowd);
+        if (!enough && deadline.ns != HKTI_PASSED)
+            err = hkti_wait(&wait);
+        else
+            hkti_guard_release(&crowd->guard);
+        if (!enough && deadline.ns == HKTI_PASSED)
+            err = -ETIMEDOUT;
+    }
     hkti_futures_waited();
     return err;
 }

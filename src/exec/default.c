@@ -28,6 +28,9 @@ static void ends(struct hkti_strand *self)
 {
     if (hkti_os_local() != self)
         hkti_misuse("a job on thread %d called pthread_exit: it must return", self->native_id);
+    if (self->forks)
+        hkti_misuse("thread %d called pthread_exit in hkt_fork_run: it must return",
+                    self->native_id);
     hkti_future_cache_empty(self);
 }
 

@@ -16,6 +16,10 @@ int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job, v
         return err;
     if (job == NULL || (options && options->priority > HKT_PRIORITY_BACKGROUND))
         return -EINVAL;
+    if (hkti_load_relaxed(&hkti_forked))
+        hkti_misuse(
+            "hkt_submit: this is the child of a fork of a program whose threads ran: it may "
+            "only exec");
     if (executor == NULL && (executor = hkt_default_executor()) == NULL)
         return -ENOMEM;
     hkt_future *made = hkti_future_make(job, arg, executor, options);
@@ -38,6 +42,8 @@ int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *
 
 void hkt_executor_close(hkt_executor *executor, bool cancel_futures)
 {
+    if (executor == NULL && (executor = hkt_default_executor()) == NULL)
+        return;
     executor->ops->close(executor, cancel_futures);
 }
 
@@ -73,7 +79,9 @@ void hkt_executor_destroy(hkt_executor *executor)
 
 unsigned hkt_executor_max_workers(const hkt_executor *executor)
 {
-    return executor->max_workers;
+    if (executor == NULL)
+        executor = hkt_default_executor();
+    return executor ? executor->max_workers : 1;
 }
 
 void hkt_future_run(hkt_future *future)
@@ -82,7 +90,7 @@ void hkt_future_run(hkt_future *future)
     if (executor == NULL)
         hkti_misuse("hkt_future_run: future %p was not handed to an engine", (void *)future);
     if (hkti_future_claim(future, true))
-        hkti_future_execute(future);
+        hkti_future_execute(future, true);
     if (executor->ops->ran)
         executor->ops->ran(executor);
 }

@@ -11,13 +11,16 @@ static struct hkti_forks *make_array(struct hkti_pool *pool)
     if (made == NULL)
         return NULL;
     made->pool = pool;
-    made->limit = &made->slots[HKTI_FORK_CAPACITY];
-    struct hkti_fork_places *places = &pool->forks;
+    made->limit = &made->slots[pool ? HKTI_FORK_CAPACITY : 0];
+    return made;
+}
+
+static void keep_array(struct hkti_fork_places *places, struct hkti_forks *made)
+{
     hkti_guard_acquire(&places->guard);
     made->next = places->all;
     hkti_store_release(&places->all, made); /* pairs: fork-arrays */
     hkti_guard_release(&places->guard);
-    return made;
 }
 
 static struct hkti_forks *take_array(struct hkti_pool *pool)
@@ -28,13 +31,18 @@ static struct hkti_forks *take_array(struct hkti_pool *pool)
     if (taken)
         places->free = taken->next_free;
     hkti_guard_release(&places->guard);
-    return taken ? taken : make_array(pool);
+    if (taken)
+        return taken;
+    taken = make_array(pool);
+    if (taken)
+        keep_array(places, taken);
+    return taken;
 }
 
 struct hkti_forks *hkti_forks_attach(struct hkti_strand *self, struct hkti_pool *pool,
                                      struct hkti_scope *scope)
 {
-    struct hkti_forks *forks = take_array(pool);
+    struct hkti_forks *forks = pool ? take_array(pool) : make_array(NULL);
     if (forks == NULL)
         return NULL;
     forks->owner = self;
@@ -84,6 +92,10 @@ void hkti_forks_leave(struct hkti_strand *self)
         hkti_misuse("a job returned with %zu forks that it has not joined",
                     (size_t)(forks->open.top - forks->slots) + forks->overflow.count);
     self->forks = NULL;
+    if (forks->pool == NULL) {
+        hkti_os_pages_unmap(forks, HKT_FORK_ARRAY_SIZE);
+        return;
+    }
     hkti_store_relaxed(&forks->used, 0);
     struct hkti_fork_places *places = &forks->pool->forks;
     hkti_guard_acquire(&places->guard);

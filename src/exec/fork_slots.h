@@ -65,8 +65,8 @@ static inline bool hkti_forks_is_welcome(const struct hkti_pool *pool, uint32_t 
     return thieves + hkti_load_relaxed(&pool->forks.guests) < pool->executor.max_workers;
 }
 
-/* The calling strand's array, on this pool; what is forked is in `scope`. NULL: no memory.
- * (fork_array.c) */
+/* The calling strand's array, on this pool; what is forked is in `scope`. Without a pool it has no room,
+ * so all forks run at once. NULL: no memory. (fork_array.c) */
 struct hkti_forks *hkti_forks_attach(struct hkti_strand *self, struct hkti_pool *pool,
                                      struct hkti_scope *scope);
 /* What the owner forks from now on is in another scope, for `stolen` or NULL; and no more. */

@@ -257,7 +257,7 @@ int hkt_join(void)
         return join_run(self);
     struct hkt_fork_slot *slot = forks->open.top - 1;
     if (__builtin_expect(slot < forks->open.private_from, 0)) {
-        if (slot < forks->slots)
+        if (slot < forks->slots && forks->overflow.count == 0)
             return join_run(self);
         return (int)hkt_forks_join_slow(slot).result;
     }
@@ -267,48 +267,65 @@ int hkt_join(void)
 
 /* Runs something in the calling strand with an array on the pool. */
 
-static struct hkti_pool *pool_of(hkt_executor *executor)
+/* Whose workers may take the caller's forks; NULL: nobody's. */
+static struct hkti_pool *pool_for(const struct hkti_strand *self, hkt_executor *executor)
 {
+    struct hkti_worker *worker = hkti_worker_self();
+    if (executor == NULL && self->forks)
+        return self->forks->pool;
+    if (executor == NULL && worker)
+        return worker->pool;
     if (executor == NULL)
         executor = hkt_default_executor();
     return executor ? hkti_pool_of(executor) : NULL;
 }
 
-/* The caller has an array as long as this lasts; as an outsider it takes part. False: it has one
- * already, or there is no memory, or no pool. */
-static bool begin(struct hkti_strand *self, struct hkti_pool *pool)
+unsigned hkti_forks_workers(hkt_executor *executor)
 {
-    if (self->forks || pool == NULL || hkti_forks_attach(self, pool, self->scope) == NULL)
-        return false;
-    struct hkti_worker *worker = hkti_worker_self();
-    if (worker == NULL || worker->pool != pool)
-        hkti_fetch_add_relaxed(&pool->forks.guests, 1);
-    return true;
+    struct hkti_pool *pool = pool_for(hkti_self(), executor);
+    return pool ? pool->executor.max_workers : 1;
 }
 
-static void end(struct hkti_strand *self, struct hkti_pool *pool)
+/* The array that the caller has is of another pool, or it has none: it gets one for as long as this
+ * lasts, and takes part as a guest, unless it is one of the pool's workers. */
+static int run_with_array(struct hkti_strand *self, struct hkti_pool *pool,
+                          int (*function)(void *arg), void *arg)
 {
+    struct hkti_forks *before = self->forks;
     struct hkti_worker *worker = hkti_worker_self();
-    if (worker == NULL || worker->pool != pool)
+    bool guest = pool && (worker == NULL || worker->pool != pool);
+    self->forks = NULL;
+    if (hkti_forks_attach(self, pool, self->scope) == NULL) {
+        self->forks = before;
+        return -ENOMEM;
+    }
+    if (guest)
+        hkti_fetch_add_relaxed(&pool->forks.guests, 1);
+    int result = function(arg);
+    if (guest)
         hkti_fetch_add_relaxed(&pool->forks.guests, (uint32_t)-1);
     hkti_forks_leave(self);
-    hkti_forks_ask(pool); /* who was not welcome may be now */
+    if (pool)
+        hkti_forks_ask(pool); /* who was not welcome may be now */
+    self->forks = before;
+    return result;
 }
 
 int hkti_forks_within(hkt_executor *executor, int (*function)(void *arg), void *arg)
 {
     struct hkti_strand *self = hkti_self();
-    struct hkti_pool *pool = self->forks ? self->forks->pool : pool_of(executor);
+    if (hkti_load_relaxed(&hkti_forked))
+        hkti_misuse(
+            "a parallel call: this is the child of a fork of a program whose threads ran: it "
+            "may only exec");
+    struct hkti_pool *pool = pool_for(self, executor);
+    if (self->forks == NULL || self->forks->pool != pool)
+        return run_with_array(self, pool, function, arg);
     struct hkti_fork_level level;
-    bool mine = begin(self, pool);
-    struct hkti_forks *forks = mine ? NULL : self->forks;
-    if (forks)
-        hkti_forks_push_level(forks, &level, self->scope, NULL);
+    struct hkti_forks *forks = self->forks;
+    hkti_forks_push_level(forks, &level, self->scope, NULL);
     int result = function(arg);
-    if (forks)
-        hkti_forks_pop_level(forks);
-    if (mine)
-        end(self, pool);
+    hkti_forks_pop_level(forks);
     return result;
 }
 
@@ -325,10 +342,7 @@ struct inline_run {
 static int run_inline(void *arg)
 {
     struct inline_run *run = arg;
-    struct hkti_forks *forks = hkti_self()->forks;
-    if (forks == NULL)
-        return -ENOMEM;
-    return run->function((hkt_forks){ forks->open.top }, run->arg);
+    return run->function((hkt_forks){ hkti_self()->forks->open.top }, run->arg);
 }
 
 int hkt_forks_run(hkt_executor *pool, hkt_forked *function, void *arg)

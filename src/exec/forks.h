@@ -87,8 +87,10 @@ void hkti_forks_leave(struct hkti_strand *self);
 /* The pool ends. */
 void hkti_forks_end(struct hkti_fork_places *places);
 
-/* Runs function(arg) in the calling strand, with forks on the pool. */
+/* Runs function(arg) in the calling strand, with forks on the pool: what it returns, or -ENOMEM. */
 int hkti_forks_within(hkt_executor *pool, int (*function)(void *arg), void *arg);
+/* How many may compute at a time for a call with this executor. */
+unsigned hkti_forks_workers(hkt_executor *executor);
 /* Is somebody hungry, so that the calling strand should fork rather than go on alone? */
 static inline bool hkti_forks_hungry(struct hkti_strand *self)
 {

@@ -209,12 +209,15 @@ static void finish(hkt_future *future, uint32_t from, int result)
     end(future, from, HKTI_FUTURE_FINISHED);
 }
 
-void hkti_future_execute(hkt_future *future)
+void hkti_future_execute(hkt_future *future, bool shield)
 {
     struct hkti_strand *self = hkti_self();
-    struct hkti_scope scope = { .strand = self, .shield = 1, .parent = self->scope };
+    struct hkti_scope scope = { .strand = self, .shield = shield, .parent = self->scope };
+    struct hkti_run run = { future, self->run };
+    struct hkti_kept_sentence kept; /* of the caller, if the job runs inside its call */
+    hkti_sentence_keep(self, &kept);
     self->scope = &scope;
-    self->sentence_err = 0;
+    self->run = &run;
     hkti_store_release(&future->scope, &scope); /* pairs: future-scope */
     int result = future->job(future->arg);
     if (hkti_self() != self)
@@ -225,8 +228,17 @@ void hkti_future_execute(hkt_future *future)
     if (self->scope != &scope)
         hkti_misuse("a job returned without leaving scope %p", (void *)self->scope);
     self->scope = scope.parent;
+    self->run = run.outer;
     finish(future, HKTI_FUTURE_RUNNING, result);
-    self->sentence_err = 0;
+    hkti_sentence_restore(self, &kept);
+}
+
+bool hkti_is_inside(const hkt_executor *executor)
+{
+    struct hkti_run *run = hkti_self()->run;
+    while (run && run->future->executor != executor)
+        run = run->outer;
+    return run != NULL;
 }
 
 void hkti_future_fail(hkt_future *future, int err)
@@ -295,6 +307,20 @@ int hkt_future_request_cancel(hkt_future *future)
     }
 }
 
+struct hkti_coroutine *hkti_future_coroutine(hkt_future *future, const struct hkti_strand *home)
+{
+    for (unsigned turns = 0; hkt_future_running(future); hkti_os_yield(turns++)) {
+        if (!hold_scope(future))
+            continue;
+        struct hkti_scope *scope = hkti_load_acquire(&future->scope); /* pairs: future-scope */
+        struct hkti_strand *strand = scope ? scope->strand : NULL;
+        bool here = strand && strand->home == home;
+        change(future, 0, HKTI_FUTURE_BUSY);
+        return here ? strand->coroutine : NULL;
+    }
+    return NULL;
+}
+
 static uint32_t step_of(const hkt_future *future)
 {
     return hkti_load_acquire(&future->state) & HKTI_FUTURE_STEP; /* pairs: future-done */
@@ -335,6 +361,8 @@ void hkti_future_adopt_sentence(hkt_future *future)
 {
     if (future->sentence)
         hkt_fail(future->result, "%s", future->sentence);
+    else
+        hkti_self()->sentence_err = 0; /* an older one is of another failure */
 }
 
 int hkt_future_result(hkt_future *future, int *result)

@@ -82,8 +82,20 @@ void hkti_future_unmake(hkt_future *future);
  * its engine's queue, and if somebody was quicker has nothing more to do with it. */
 bool hkti_future_claim(hkt_future *future, bool queued);
 
-/* Runs the job of a claimed future in the calling strand, in a scope of its own, and finishes it. */
-void hkti_future_execute(hkt_future *future);
+/* Runs the job of a claimed future in the calling strand, in a scope of its own, which the caller's
+ * scopes reach unless it is shielded, and finishes it. */
+void hkti_future_execute(hkt_future *future, bool shield);
+
+/* The jobs that a strand is in: more than one where jobs run inside the waits of others. */
+struct hkti_run {
+    hkt_future *future;
+    struct hkti_run *outer;
+};
+/* Is the caller in a job of this executor? */
+bool hkti_is_inside(const hkt_executor *executor);
+
+/* The coroutine that runs it, if its thread is that of this strand; else NULL. */
+struct hkti_coroutine *hkti_future_coroutine(hkt_future *future, const struct hkti_strand *home);
 
 /* Ends a claimed future with an error, its job not run. */
 void hkti_future_fail(hkt_future *future, int err);
@@ -103,8 +115,11 @@ int hkti_future_code(hkt_future *future);
 /* Copies the sentence that the failed job left (none: nothing) to the calling strand as its own. */
 void hkti_future_adopt_sentence(hkt_future *future);
 
-/* Waits, cancellable or not, and for the other things that hkt_future_wait_until says. */
-int hkti_future_await(hkt_future *future, int64_t deadline, bool cancellable);
+/* Is this the future of a job that the caller is in? */
+bool hkti_future_is_own(hkt_future *future);
+/* Waits, for the end of the caller's scope too, and for the other things that hkt_future_wait_until
+ * says. `cancels`: the caller cancels the job then. */
+int hkti_future_await(hkt_future *future, int64_t deadline, bool cancels);
 /* Waits for the end in any case; not for that of a job that the caller is in. */
 void hkti_future_await_end(hkt_future *future);
 
@@ -113,6 +128,7 @@ void hkti_future_await_end(hkt_future *future);
 struct hkti_wanted {
     hkt_future *const *futures;
     size_t count, next;
+    bool cancels; /* the end of the caller's scope ends them */
 };
 
 /* Before a wait for these by a job: its worker gets ready to run others meanwhile, and these in any

@@ -85,7 +85,7 @@ static void await(struct map *map)
         hkt_future *future = hkti_load_relaxed(&map->items[i].future);
         if (future == NULL || hkt_future_done(future))
             continue;
-        int err = hkt_future_wait(future);
+        int err = hkti_future_await(future, 0, true);
         if (err < 0 && !hkt_future_done(future)) {
             stop(map, err, map->count);
             hkti_future_await_end(future);
@@ -123,6 +123,8 @@ int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items, size_t count
 {
     int err = hkti_cancelled(0);
     size_t bytes;
+    for (size_t i = 0; options && options->codes && i < count; i++)
+        options->codes[i] = -ECANCELED;
     if (err < 0)
         return err;
     if (job == NULL)

@@ -36,8 +36,9 @@ static int submit(hkt_executor *executor, hkt_future *future)
     struct open *open = (struct open *)executor;
     hkt_submit_options options = { .priority = (hkt_priority)future->priority,
                                    .no_foreign_work = future->no_foreign_work };
+    bool inside = hkti_is_inside(executor);
     hkti_guard_acquire(&open->guard);
-    bool refused = open->closed && open->out == 0;
+    bool refused = open->closed && !inside;
     open->out += !refused;
     hkti_guard_release(&open->guard);
     if (refused)
@@ -70,6 +71,8 @@ static void close(hkt_executor *executor, bool cancel_futures)
 static int await(hkt_executor *executor, hkt_deadline deadline)
 {
     struct open *open = (struct open *)executor;
+    if (hkti_is_inside(executor))
+        return -EDEADLK;
     return hkti_event_wait_as(&open->ended, deadline, "the end of executor", executor);
 }
 

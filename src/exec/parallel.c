@@ -50,20 +50,12 @@ static int look(struct run *run)
     return err < 0 ? stop(run, err) : 0;
 }
 
-/* All parts have been joined. */
-static int end(struct run *run)
+/* All parts have been joined, or (err) could not be begun. */
+static int end(struct run *run, int err)
 {
     if (!hkti_load_acquire(&run->stop)) /* pairs: parallel-stop */
-        return 0;
+        return err == -ENOMEM ? err : 0;
     return hkt_fail(run->err, "%s", run->sentence);
-}
-
-static unsigned workers_of(hkt_executor *pool)
-{
-    struct hkti_forks *forks = hkti_self()->forks;
-    if (forks == NULL && pool == NULL)
-        pool = hkt_default_executor();
-    return pool ? hkt_executor_max_workers(pool) : 1;
 }
 
 /* Ranges. */
@@ -127,13 +119,12 @@ int hkt_parallel_for_grain(hkt_executor *pool, size_t begin, size_t stop_at, siz
 {
     if (job == NULL)
         return -EINVAL;
-    unsigned workers = workers_of(pool);
+    unsigned workers = hkti_forks_workers(pool);
     size_t count = stop_at > begin ? stop_at - begin : 0;
     size_t leaf = count / ((size_t)workers * LEAVES) + 1;
     struct range_run all = { .job = job, .context = context, .leaf = leaf > grain ? leaf : grain };
     struct range range = { &all, begin, begin + count, halvings_for(workers) };
-    hkti_forks_within(pool, run_range, &range);
-    return end(&all.run);
+    return end(&all.run, hkti_forks_within(pool, run_range, &range));
 }
 
 int hkt_parallel_for(hkt_executor *pool, size_t begin, size_t stop_at, hkt_range_job *job,
@@ -203,8 +194,7 @@ int hkt_parallel_invoke(hkt_executor *pool, const hkt_invocation *invocations, s
         return 0;
     struct range_run all = { .context = (void *)(uintptr_t)invocations };
     struct range range = { &all, 0, count, 0 };
-    hkti_forks_within(pool, run_invocations, &range);
-    return end(&all.run);
+    return end(&all.run, hkti_forks_within(pool, run_invocations, &range));
 }
 
 /* Reductions: a tree over the parts, halved by their count alone; each node has a value of its own,
@@ -264,7 +254,7 @@ int hkt_reduce(hkt_executor *pool, size_t begin, size_t stop_at, void *value,
     if (options == NULL || options->fold == NULL || options->combine == NULL)
         return -EINVAL;
     size_t count = stop_at > begin ? stop_at - begin : 0;
-    size_t grain = options->grain ? options->grain : (count + PARTS - 1) / PARTS;
+    size_t grain = options->grain ? options->grain : count ? (count - 1) / PARTS + 1 : 1;
     size_t parts = count ? (count - 1) / grain + 1 : 0;
     size_t size;
     if (__builtin_mul_overflow(parts ? parts : 1, options->value_size, &size))
@@ -274,11 +264,12 @@ int hkt_reduce(hkt_executor *pool, size_t begin, size_t stop_at, void *value,
     if (all.values == NULL)
         return -ENOMEM;
     struct parts root = { &all, 0, parts };
+    int err = 0;
     if (parts)
-        hkti_forks_within(pool, run_parts, &root);
+        err = hkti_forks_within(pool, run_parts, &root);
     else if (options->identity)
         memcpy(all.values, options->identity, options->value_size);
-    int err = end(&all.run);
+    err = end(&all.run, err);
     if (err == 0)
         memcpy(value, all.values, options->value_size);
     hkti_release(all.values, size);

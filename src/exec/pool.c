@@ -13,6 +13,7 @@
 
 #define STACK_SIZE ((size_t)1 << 20)
 #define STACK_MIN ((size_t)16 << 10)
+#define STACK_MAX ((size_t)64 << 20)
 #define MAX_PENDING 1000000
 #define MAX_WORKERS 4096
 
@@ -37,10 +38,11 @@ static struct hkti_worker *make_worker(struct hkti_pool *pool, unsigned index)
 struct hkti_call hkti_pool_choose(struct hkti_pool *pool)
 {
     struct hkti_call call = { NULL, NULL };
-    if (hkti_load_relaxed(&pool->searching))
+    if (hkti_load_relaxed(&pool->searching) || hkti_load_relaxed(&pool->over))
         return call;
     call.wake = hkti_wait_list_pop(&pool->idle);
     if (call.wake) {
+        pool->quiet -= call.wake->item != NULL;
         call.wake->grant = 1; /* it searches */
         hkti_store_relaxed(&pool->idle_count, pool->idle_count - 1);
         hkti_store_seq_cst(&pool->searching, 1); /* pairs: idle */
@@ -53,6 +55,16 @@ struct hkti_call hkti_pool_choose(struct hkti_pool *pool)
     return call;
 }
 
+void hkti_pool_look_for_end(struct hkti_pool *pool, struct hkti_wait_list *leaving)
+{
+    if (!pool->closed || pool->quiet != pool->alive || hkti_pool_has_work(pool))
+        return;
+    hkti_store_seq_cst(&pool->over, 1); /* pairs: idle */
+    hkti_wait_list_take(&pool->idle, SIZE_MAX, 0, leaving);
+    hkti_store_relaxed(&pool->idle_count, 0);
+    pool->quiet = 0;
+}
+
 /* A worker's thread could not be started: it is as if it had not been tried. If it would have been
  * the only one, what others have handed in meanwhile fails with it. */
 static void not_started(struct hkti_pool *pool, int err)
@@ -61,12 +73,30 @@ static void not_started(struct hkti_pool *pool, int err)
     hkti_store_relaxed(&pool->started, pool->started - 1);
     bool none = --pool->alive == 0;
     bool ended = none && pool->closed;
+    struct hkti_wait_list leaving = { { NULL, NULL } };
+    hkti_pool_look_for_end(pool, &leaving);
     hkti_store_seq_cst(&pool->searching, 0); /* pairs: idle */
     hkti_guard_release(&pool->guard);
+    hkti_wake_all(&leaving);
     if (none)
         hkti_pool_drop_jobs(pool, err);
     if (ended)
         hkt_event_set(&pool->ended);
+}
+
+/* With the stack of its first coroutine, so that a worker that has begun can work. */
+static int start_worker(struct hkti_worker *worker)
+{
+    struct hkti_stack *stack = &worker->carrier.at_hand;
+    int err = hkti_stack_take(stack, worker->pool->stack_size);
+    if (err < 0)
+        return err;
+    err = hkt_thread_start(worker->thread);
+    if (err < 0) {
+        hkti_stack_give(stack);
+        stack->low = NULL;
+    }
+    return err;
 }
 
 void hkti_pool_call(struct hkti_pool *pool, struct hkti_call call)
@@ -75,7 +105,7 @@ void hkti_pool_call(struct hkti_pool *pool, struct hkti_call call)
     if (call.wake)
         hkti_wake(call.wake);
     else if (call.start)
-        err = hkt_thread_start(call.start->thread);
+        err = start_worker(call.start);
     if (err < 0)
         not_started(pool, err);
 }
@@ -109,7 +139,7 @@ static int await_room(struct hkti_pool *pool, bool inside)
 {
     hkti_guard_acquire(&pool->guard);
     for (;;) {
-        int err = pool->broken;
+        int err = hkti_load_relaxed(&pool->broken);
         if (err == 0 && pool->closed && !inside)
             err = -ESHUTDOWN;
         if (err == 0 && (inside || pool->pending < pool->max_pending))
@@ -136,10 +166,22 @@ static int begin_pool(struct hkti_pool *pool)
 {
     struct hkti_call call = hkti_pool_choose(pool);
     hkti_guard_release(&pool->guard);
-    int err = call.start ? hkt_thread_start(call.start->thread) : 0;
+    int err = call.start ? start_worker(call.start) : 0;
     if (err < 0)
         not_started(pool, err);
     return err;
+}
+
+/* Who was called since there is room does not take it: the next one is. */
+static void pass_on(struct hkti_pool *pool)
+{
+    struct hkti_strand *next = NULL;
+    hkti_guard_acquire(&pool->guard);
+    if (pool->pending < pool->max_pending)
+        next = hkti_wait_list_pop(&pool->full);
+    hkti_guard_release(&pool->guard);
+    if (next)
+        hkti_wake(next);
 }
 
 static int submit_to_queue(struct hkti_pool *pool, hkt_future *future, bool inside)
@@ -148,8 +190,10 @@ static int submit_to_queue(struct hkti_pool *pool, hkt_future *future, bool insi
     while ((err = await_room(pool, inside)) == 0 && pool->started == 0)
         if ((err = begin_pool(pool)) < 0)
             break;
-    if (err < 0)
+    if (err < 0) {
+        pass_on(pool);
         return err;
+    }
     err = hkti_jobs_put(&pool->queues[future->priority], future);
     struct hkti_call call = { NULL, NULL };
     if (err == 0) {
@@ -158,6 +202,8 @@ static int submit_to_queue(struct hkti_pool *pool, hkt_future *future, bool insi
     }
     hkti_guard_release(&pool->guard);
     hkti_pool_call(pool, call);
+    if (err < 0)
+        pass_on(pool);
     return err;
 }
 
@@ -174,20 +220,19 @@ static int submit(hkt_executor *executor, hkt_future *future)
     return submit_to_queue(pool, future, inside);
 }
 
-size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, bool background)
+size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, hkt_priority first)
 {
-    static const unsigned char orders[2][HKTI_QUEUES] = {
-        { HKT_PRIORITY_HIGH, HKT_PRIORITY_NORMAL, HKT_PRIORITY_BACKGROUND },
-        { HKT_PRIORITY_BACKGROUND, HKT_PRIORITY_NORMAL, HKT_PRIORITY_HIGH },
-    };
+    const hkt_priority order[] = { first, HKT_PRIORITY_HIGH, HKT_PRIORITY_NORMAL,
+                                   HKT_PRIORITY_BACKGROUND };
     struct hkti_wait_list taken = { { NULL, NULL } };
     size_t count = 0;
     hkti_guard_acquire(&pool->guard);
-    for (int i = 0; i < HKTI_QUEUES && count == 0; i++)
-        count = hkti_jobs_take(&pool->queues[orders[background][i]], futures, n);
-    hkti_store_relaxed(&pool->pending, pool->pending - count);
-    if (pool->pending < pool->max_pending)
-        hkti_wait_list_take(&pool->full, pool->max_pending - pool->pending, 0, &taken);
+    for (int i = 0; i < 4 && count == 0; i++)
+        count = hkti_jobs_take(&pool->queues[order[i]], futures, n);
+    size_t left = pool->pending - count;
+    hkti_store_relaxed(&pool->pending, left);
+    if (left < pool->max_pending)
+        hkti_wait_list_take(&pool->full, pool->max_pending - left, 0, &taken);
     hkti_guard_release(&pool->guard);
     hkti_wake_all(&taken);
     return count;
@@ -204,7 +249,7 @@ static void drop(hkt_future *future, int err)
 void hkti_pool_drop_jobs(struct hkti_pool *pool, int err)
 {
     hkt_future *future;
-    while (hkti_pool_take(pool, &future, 1, false) == 1)
+    while (hkti_pool_take(pool, &future, 1, HKT_PRIORITY_HIGH) == 1)
         drop(future, err);
     uint32_t started = hkti_load_acquire(&pool->started); /* pairs: idle */
     for (uint32_t i = 0; i < started; i++)
@@ -220,8 +265,11 @@ static void close(hkt_executor *executor, bool cancel_futures)
     hkti_store_seq_cst(&pool->closed, 1); /* pairs: idle */
     hkti_wait_list_take(&pool->idle, SIZE_MAX, 0, &idle);
     hkti_store_relaxed(&pool->idle_count, 0);
+    pool->quiet = 0;
     hkti_wait_list_take(&pool->full, SIZE_MAX, 0, &full);
     bool ended = pool->alive == 0;
+    if (ended)
+        hkti_store_seq_cst(&pool->over, 1); /* pairs: idle */
     hkti_guard_release(&pool->guard);
     hkti_wake_all(&idle);
     hkti_wake_all(&full);
@@ -243,7 +291,7 @@ static int await(hkt_executor *executor, hkt_deadline deadline)
 void hkti_pool_release(struct hkti_pool *pool)
 {
     hkti_exit_remove(pool);
-    for (unsigned i = 0; i < pool->executor.max_workers && pool->workers[i]; i++) {
+    for (unsigned i = 0; pool->workers && i < pool->executor.max_workers && pool->workers[i]; i++) {
         hkt_thread_destroy(pool->workers[i]->thread);
         hkti_release_lines(pool->workers[i], sizeof(struct hkti_worker));
     }
@@ -261,6 +309,11 @@ static void destroy(hkt_executor *executor)
     pool->detached = pool->alive > 0;
     bool detached = pool->detached;
     hkti_guard_release(&pool->guard);
+    if (hkti_load_relaxed(&pool->forks.guests))
+        hkti_misuse(
+            "hkt_executor_destroy: a thread is in hkt_fork_run on pool \"%s\", or has left it "
+            "by longjmp: it must return",
+            pool->name);
     if (detached) {
         hkti_report_line("pool \"%s\" is destroyed, but has jobs that do not end: they are left to "
                          "themselves",
@@ -300,7 +353,8 @@ static int make_workers(struct hkti_pool *pool)
 int hkt_thread_pool_create(hkt_executor **executor, const hkt_thread_pool_options *options)
 {
     hkt_thread_pool_options chosen = options ? *options : (hkt_thread_pool_options){ 0 };
-    if (chosen.max_workers > MAX_WORKERS || (chosen.stack_size && chosen.stack_size < STACK_MIN))
+    if (chosen.max_workers > MAX_WORKERS || chosen.stack_size > STACK_MAX ||
+        (chosen.stack_size && chosen.stack_size < STACK_MIN))
         return -EINVAL;
     struct hkti_pool *pool = hkti_allocate_lines(sizeof *pool);
     if (pool == NULL)

@@ -19,8 +19,9 @@
  * adds it, then looks at `idle` and `searching`: sequentially consistent, so one of them sees the
  * other.
  *
- * The end: when the pool is closed, a worker that finds no work and has no coroutine parked leaves;
- * the last one sets `ended`, its last touch.
+ * The end: when the pool is closed and all its workers are quiet, idle and without a parked coroutine,
+ * it is over: they leave, and the last one sets `ended`, its last touch. Until then none leaves, for
+ * the jobs that run may submit.
  *
  * Who may touch what: the queues, pending, idle, searching, closed, broken, the counts under the
  * guard; those marked atomic are also looked at without. A worker's ring: ring.h; the rest of it by
@@ -61,11 +62,13 @@ struct hkti_pool {
     uint32_t idle_count;     /* atomic */
     uint32_t closed;         /* atomic */
     uint32_t started, alive; /* workers; started is atomic */
+    uint32_t quiet;          /* workers in idle that have no coroutine parked */
+    uint32_t over;           /* closed, and all were quiet: they leave; atomic */
     struct hkti_wait_list idle;
     struct hkti_wait_list full; /* outsiders that wait for room */
     size_t pending;             /* in the queues; atomic */
     struct hkti_jobs queues[HKTI_QUEUES];
-    int broken;    /* the initializer's failure */
+    int broken;    /* the initializer's failure; atomic */
     bool detached; /* destroyed before its end: the last worker gives it back */
 };
 
@@ -80,6 +83,7 @@ struct hkti_worker {
     bool searching;
     struct hkti_node wanting; /* coroutines, by their hkti_job_state; the last one first */
     uint64_t waits;           /* waits for jobs so far */
+    bool helpers;             /* some coroutines help one without foreign work */
     hkt_thread *thread;
     struct hkti_ring ring;
 };
@@ -109,6 +113,9 @@ struct hkti_call {
 /* Under the guard: somebody should come for the work that is there. Then, without it: calls him. */
 struct hkti_call hkti_pool_choose(struct hkti_pool *pool);
 void hkti_pool_call(struct hkti_pool *pool, struct hkti_call call);
+/* Under the guard: if the pool is closed and all its workers are quiet, they may leave: takes them out
+ * of idle, to be woken. */
+void hkti_pool_look_for_end(struct hkti_pool *pool, struct hkti_wait_list *leaving);
 /* Work was added without the guard. */
 void hkti_pool_notify(struct hkti_pool *pool);
 
@@ -133,8 +140,8 @@ static inline struct hkti_worker *hkti_worker_self(void)
 
 /* All queued jobs end: with `err`, or (0) cancelled. */
 void hkti_pool_drop_jobs(struct hkti_pool *pool, int err);
-/* Up to n jobs out of the queues, by their priorities; how many. */
-size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, bool background);
+/* Up to n jobs out of the queues, of `first` if there are any, else by their priorities; how many. */
+size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, hkt_priority first);
 /* The end of the process waits a little for the pool from now on; and no more. (exit.c) */
 void hkti_exit_add(struct hkti_pool *pool);
 void hkti_exit_remove(struct hkti_pool *pool);

@@ -43,6 +43,9 @@ static size_t bytes(size_t room)
 
 int hkt_as_completed_create(hkt_as_completed **iterator, hkt_future *const futures[], size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        if (futures[i] && hkti_future_is_own(futures[i]))
+            return -EDEADLK;
     struct met met = { .size = 2 };
     while (met.size < 2 * count + 1)
         met.size *= 2;

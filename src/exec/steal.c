@@ -41,10 +41,11 @@ static void run_stolen(struct hkti_forks *victim, struct hkt_fork_slot *slot,
     struct hkti_scope scope = { .strand = self, .parent = hkti_forks_scope_around(victim, slot) };
     struct hkti_scope *before = self->scope;
     struct hkti_fork_level level;
+    struct hkti_kept_sentence kept; /* of an owner that helps its thief */
+    hkti_sentence_keep(self, &kept);
     slot->arg = own->open.top;
     hkti_store_release(&slot->state, (uintptr_t)HKTI_FORK_TAKEN); /* pairs: fork-taken */
     self->scope = &scope;
-    self->sentence_err = 0;
     hkti_forks_push_level(own, &level, &scope, slot);
     int result = hkti_fork_call(taken, own->open.top);
     if (hkti_self() != self || self->scope != &scope)
@@ -54,6 +55,7 @@ static void run_stolen(struct hkti_forks *victim, struct hkt_fork_slot *slot,
     hkti_forks_pop_level(own);
     self->scope = before;
     tell(slot, result, self);
+    hkti_sentence_restore(self, &kept);
 }
 
 bool hkti_forks_steal_from(struct hkti_forks *victim, struct hkti_strand *self,

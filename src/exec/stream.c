@@ -61,6 +61,12 @@ static void free_slot(struct stream *stream, struct slot *slot)
     stream->free = slot;
 }
 
+static void drop(struct stream *stream, struct slot *slot)
+{
+    if (stream->options->drop)
+        stream->options->drop(stream->options->context, item_of(stream, slot));
+}
+
 /* One more item, if there is one. */
 static void produce(struct stream *stream)
 {
@@ -76,6 +82,8 @@ static void produce(struct stream *stream)
         hkti_crowd_add(&stream->crowd, &slot->entry, future);
         return;
     }
+    if (more > 0)
+        drop(stream, slot);
     slot->next_free = stream->free;
     stream->free = slot;
     stream->produced_all = true;
@@ -115,7 +123,9 @@ static int consume(struct stream *stream, struct slot *slot)
 /* Until one more has ended. */
 static int await(struct stream *stream)
 {
-    struct hkti_wanted wanted = { .futures = stream->futures, .count = stream->room };
+    struct hkti_wanted wanted = { .futures = stream->futures,
+                                  .count = stream->room,
+                                  .cancels = true };
     return hkti_crowd_await(&stream->crowd, 1, false, &wanted, (hkt_deadline){ 0 });
 }
 
@@ -141,9 +151,10 @@ static int flow(struct stream *stream)
 /* Cancels and awaits what is on its way. */
 static void abandon(struct stream *stream)
 {
+    for (size_t i = 0; i < stream->room; i++) /* first, lest workers begin them meanwhile */
+        hkt_future_cancel(stream->slots[i].entry.future);
     for (size_t i = 0; i < stream->room; i++)
-        if (stream->slots[i].entry.future)
-            hkt_future_request_cancel(stream->slots[i].entry.future);
+        hkt_future_request_cancel(stream->slots[i].entry.future);
     for (size_t i = 0; i < stream->room; i++) {
         hkt_future *future = stream->slots[i].entry.future;
         if (future == NULL)
@@ -152,6 +163,7 @@ static void abandon(struct stream *stream)
         hkti_crowd_remove(&stream->slots[i].entry);
         (void)hkti_future_code(future);
         hkt_future_destroy(future);
+        drop(stream, &stream->slots[i]);
     }
 }
 

@@ -9,7 +9,9 @@
 
 #include "base/report.h"
 #include "exec/pool.h"
+#include "strand/overflow.h"
 #include "sync/event.h"
+#include "thread/thread.h"
 
 /* Jobs that a worker takes from the queues at a time, at the most; those it does not begin go into its
  * ring, where others may take them. It takes more than one only while they are short: twice as many
@@ -17,7 +19,9 @@
  * first, and jobs that last do not hold up those behind them. */
 #define BATCH 16
 #define SHORT_NS 10000
-/* Every so many jobs the queues come before the ring, and the background before the rest. */
+#define EXACT_PENDING 4096
+/* Every so many jobs one comes first that else comes later: in turn of the background, of the normal
+ * ones, of a ring. */
 #define FAIR_TICKS 61
 
 /* The one who searched has found something: if there is more, the next one is called. */
@@ -43,18 +47,21 @@ static size_t batch_for(struct hkti_worker *worker, size_t pending)
     size_t share = pending / worker->pool->executor.max_workers / 2 + 1;
     bool room = hkti_load_relaxed(&worker->ring.tail) - hkti_load_relaxed(&worker->ring.head) <
                 HKTI_RING_SIZE - BATCH;
-    return !room ? 1 : share < worker->batch ? share : worker->batch;
+    /* Where few may be pending, those taken and not begun would count. */
+    if (!room || worker->pool->max_pending < EXACT_PENDING)
+        return 1;
+    return share < worker->batch ? share : worker->batch;
 }
 
-static hkt_future *take_from_queues(struct hkti_worker *worker, bool background)
+static hkt_future *take_from_queues(struct hkti_worker *worker, hkt_priority first)
 {
     struct hkti_pool *pool = worker->pool;
     hkt_future *taken[BATCH];
     size_t pending = hkti_load_relaxed(&pool->pending);
     if (pending == 0)
         return NULL;
-    size_t count = hkti_pool_take(pool, taken, background ? 1 : batch_for(worker, pending),
-                                  background);
+    size_t many = first == HKT_PRIORITY_HIGH ? batch_for(worker, pending) : 1;
+    size_t count = hkti_pool_take(pool, taken, many, first);
     for (size_t i = 1; i < count; i++) {
         __builtin_prefetch(taken[i], 1);
         hkti_ring_put(&worker->ring, taken[i]);
@@ -80,17 +87,25 @@ static hkt_future *steal_job(struct hkti_worker *worker)
 static hkt_future *take_any(struct hkti_worker *worker)
 {
     hkt_future *future = NULL;
-    unsigned tick = worker->ticks++ % FAIR_TICKS;
-    if (tick == 0)
-        future = take_from_queues(worker, worker->ticks / FAIR_TICKS % 2);
-    else if (hkti_load_relaxed(&worker->pool->queues[HKT_PRIORITY_HIGH].count) > 0)
-        future = take_from_queues(worker, false);
-    else if (tick == FAIR_TICKS / 2)
-        future = steal_job(worker); /* what has been lying in another ring */
+    switch (worker->ticks++ % (3 * FAIR_TICKS)) {
+    case FAIR_TICKS - 1:
+        future = take_from_queues(worker, HKT_PRIORITY_BACKGROUND);
+        break;
+    case 2 * FAIR_TICKS - 1:
+        future = take_from_queues(worker, HKT_PRIORITY_NORMAL);
+        break;
+    case 3 * FAIR_TICKS - 1: /* what has been lying in a ring */
+        future = hkti_ring_take(&worker->ring);
+        future = future ? future : steal_job(worker);
+        break;
+    default:
+        if (hkti_load_relaxed(&worker->pool->queues[HKT_PRIORITY_HIGH].count) > 0)
+            future = take_from_queues(worker, HKT_PRIORITY_HIGH);
+    }
     if (future == NULL)
         future = hkti_ring_take(&worker->ring);
     if (future == NULL)
-        future = take_from_queues(worker, false);
+        future = take_from_queues(worker, HKT_PRIORITY_HIGH);
     return future ? future : steal_job(worker);
 }
 
@@ -158,16 +173,17 @@ static void run_job(struct hkti_worker *worker, hkt_future *future, struct hkti_
 {
     struct hkti_coroutine *self = worker->carrier.current;
     struct hkti_job_state *state = hkti_job_state(self);
-    if (worker->pool->broken) {
-        hkti_future_fail(future, worker->pool->broken);
+    int broken = hkti_load_relaxed(&worker->pool->broken);
+    if (broken) {
+        hkti_future_fail(future, broken);
         return;
     }
     state->for_whom = for_whom;
     state->for_wait = for_whom ? for_whom->wait : 0;
     begin_activity(worker, state);
     self->exclusive = future->no_foreign_work;
-    hkti_future_execute(future);
-    self->exclusive = false;
+    hkti_future_execute(future, true);
+    self->exclusive = self->helps = false;
     end_activity(worker, state);
     state->for_whom = NULL;
     if (self->strand.forks)
@@ -211,13 +227,21 @@ static int has_work_or_news(struct hkti_wait *wait)
     struct hkti_worker *worker = worker_of(wait);
     return has_news(wait) || hkti_pool_has_work(worker->pool) ||
            (worker->carrier.started == 1 &&
-            hkti_load_seq_cst(&worker->pool->closed)); /* pairs: idle */
+            hkti_load_seq_cst(&worker->pool->over)); /* pairs: idle */
 }
 
+/* It has seen something by itself. Others may have called nobody since this worker searched until it
+ * went to sleep, so it searches again, unless somebody else does. */
 static void left_idle(struct hkti_wait *wait)
 {
-    struct hkti_pool *pool = worker_of(wait)->pool;
+    struct hkti_worker *worker = worker_of(wait);
+    struct hkti_pool *pool = worker->pool;
     hkti_store_relaxed(&pool->idle_count, pool->idle_count - 1);
+    pool->quiet -= worker->carrier.started == 1;
+    if (!hkti_load_relaxed(&pool->searching)) {
+        worker->searching = true;
+        hkti_store_seq_cst(&pool->searching, 1); /* pairs: idle */
+    }
 }
 
 /* Until one of the worker's coroutines may be ready, or (may_begin) there may be work. The thread's
@@ -246,19 +270,24 @@ static void sleep(struct hkti_worker *worker, bool may_begin)
     if (worker->searching)
         hkti_store_seq_cst(&pool->searching, 0); /* pairs: idle */
     worker->searching = false;
+    bool quiet = worker->carrier.started == 1;
+    base->item = quiet ? worker : NULL;
     hkti_wait_begin(base, &wait);
     hkti_store_seq_cst(&pool->idle_count, pool->idle_count + 1); /* pairs: idle */
+    pool->quiet += quiet;
+    struct hkti_wait_list leaving = { { NULL, NULL } };
+    hkti_pool_look_for_end(pool, &leaving);
     hkti_guard_release(&pool->guard);
+    hkti_wake_all(&leaving);
     hkti_forks_ask(pool);
     if (hkti_wait_finish(base, &wait) == 0)
         worker->searching = base->grant;
 }
 
-/* The pool is closed and nothing is left for this worker: it goes. */
+/* The pool is closed and nothing is left for anybody: the worker goes. */
 static bool may_leave(struct hkti_worker *worker)
 {
-    return hkti_load_acquire(&worker->pool->closed) && /* pairs: idle */
-           worker->carrier.started == 1 && !hkti_pool_has_work(worker->pool);
+    return hkti_load_acquire(&worker->pool->over); /* pairs: idle */
 }
 
 /* A free coroutine. */
@@ -268,6 +297,8 @@ static void run(void *value)
     struct hkti_carrier *carrier = &worker->carrier;
     for (;;) {
         struct hkti_coroutine *next = hkti_carrier_next(carrier);
+        if (next && worker->searching)
+            stop_searching(worker); /* it may be long until the next look */
         if (next)
             hkti_coroutine_leave(carrier, next);
         if (work(worker))
@@ -311,7 +342,7 @@ static void break_pool(struct hkti_pool *pool, int err)
     hkti_guard_acquire(&pool->guard);
     bool first = pool->broken == 0;
     if (first)
-        pool->broken = err;
+        hkti_store_relaxed(&pool->broken, err);
     hkti_guard_release(&pool->guard);
     if (first)
         hkti_pool_drop_jobs(pool, err);
@@ -326,28 +357,40 @@ static void leave_pool(struct hkti_worker *worker)
         hkti_store_relaxed(&pool->searching, 0);
     bool ended = --pool->alive == 0;
     bool detached = pool->detached;
+    struct hkti_wait_list leaving = { { NULL, NULL } };
+    if (!ended)
+        hkti_pool_look_for_end(pool, &leaving);
     hkti_guard_release(&pool->guard);
+    hkti_wake_all(&leaving);
     if (ended && detached)
         hkti_pool_release(pool);
     else if (ended)
         hkt_event_set(&pool->ended);
 }
 
+/* Of the calling strand's thread; in a signal handler. */
+static const char *name(void)
+{
+    const struct hkti_strand *self = hkti_os_local();
+    const struct hkt_thread *thread = self->thread;
+    return thread ? thread->name : NULL;
+}
+
 int hkti_worker_main(void *value)
 {
     struct hkti_worker *worker = value;
     struct hkti_pool *pool = worker->pool;
+    hkti_store_relaxed(&hkti_overflow_name, name);
+    hkti_overflow_watch();
+    (void)hkti_overflow_thread(); /* without memory for it an overflow has no report */
     hkti_carrier_begin(&worker->carrier, pool->stack_size);
     worker->searching = true;
     int err = pool->initializer ? pool->initializer(pool->initializer_arg) : 0;
     if (err < 0)
         break_pool(pool, err);
-    struct hkti_coroutine *first = hkti_coroutine_take(&worker->carrier);
-    if (first)
-        hkti_coroutine_run(first, run, worker);
-    else
-        break_pool(pool, -ENOMEM);
+    hkti_coroutine_run(hkti_coroutine_take(&worker->carrier), run, worker);
     hkti_carrier_end(&worker->carrier);
+    hkti_overflow_thread_end();
     leave_pool(worker);
     return 0;
 }

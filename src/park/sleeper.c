@@ -64,7 +64,7 @@ const struct hkti_sleeper *hkti_sleeper_of(uint32_t word)
     case HKTI_ASLEEP_POLL:
         return &hkti_sleeper_poll;
     case HKTI_ASLEEP_SWITCHED:
-        return hkti_sleeper_switched;
+        return hkti_load_relaxed(&hkti_sleeper_switched);
     default:
         return NULL;
     }

@@ -20,7 +20,7 @@ struct hkti_sleeper {
 
 extern const struct hkti_sleeper hkti_sleeper_futex;
 extern const struct hkti_sleeper hkti_sleeper_poll;
-/* Set once, by the layer strand, before anybody sleeps so. */
+/* Set by the layer strand, before anybody sleeps so; atomic. */
 extern const struct hkti_sleeper *hkti_sleeper_switched;
 
 /* The sleeper that a state of the word belongs to; NULL if in it nobody sleeps. */

@@ -39,6 +39,7 @@ struct hkti_scope;
 struct hkti_sleeper;
 struct hkti_coroutine;
 struct hkti_forks;
+struct hkti_run;
 
 /* Called around every wait of a strand, except those that say otherwise: `before` when it is about
  * to wait, `after`, in the opposite order, when it has waited. `after` may wait itself. They live
@@ -89,6 +90,7 @@ struct hkti_strand {
     uint64_t locks_held;
     struct hkti_fork_results run_at_once; /* of the layer exec: forks outside any pool */
     struct hkti_forks *forks;             /* likewise: its array of forks */
+    struct hkti_run *run;                 /* likewise: the job that it is in */
     void *spares;                         /* likewise: futures that its thread keeps */
     uint32_t spare_count;
     void *thread; /* of the layer thread: its record of this thread */
@@ -133,6 +135,14 @@ bool hkti_strand_events_finalize(void);
 
 /* What was kept for the strand is given back; it may go on as if it were new. */
 void hkti_strand_forget(struct hkti_strand *self);
+
+/* Something else runs in the strand meanwhile, which begins without a sentence. */
+struct hkti_kept_sentence {
+    int err;
+    char text[HKT_SENTENCE_MAX];
+};
+void hkti_sentence_keep(struct hkti_strand *self, struct hkti_kept_sentence *kept);
+void hkti_sentence_restore(struct hkti_strand *self, const struct hkti_kept_sentence *kept);
 
 /* What a strand waits for, in words, for reports. */
 void hkti_strand_describe(const struct hkti_strand *strand, char *text, size_t size);

@@ -75,7 +75,7 @@ static const struct hkti_sleeper switched = { .sleep = sleep_switched, .rouse = 
 
 void hkti_carrier_begin(struct hkti_carrier *carrier, size_t stack_size)
 {
-    hkti_sleeper_switched = &switched;
+    hkti_store_relaxed(&hkti_sleeper_switched, &switched);
     carrier->base = hkti_self();
     carrier->ready_end = &carrier->ready;
     carrier->stack_size = stack_size;
@@ -110,8 +110,9 @@ _Static_assert(COLOURS == 32, "five bits");
 
 static struct hkti_coroutine *make(struct hkti_carrier *carrier)
 {
-    struct hkti_stack stack;
-    if (hkti_stack_take(&stack, carrier->stack_size) < 0)
+    struct hkti_stack stack = carrier->at_hand;
+    carrier->at_hand.low = NULL;
+    if (stack.low == NULL && hkti_stack_take(&stack, carrier->stack_size) < 0)
         return NULL;
     char *high = stack.low + stack.size;
     high -= colour(high);
@@ -247,7 +248,7 @@ struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier)
     ring(carrier);
     struct hkti_coroutine **place = &carrier->ready;
     if (carrier->exclusive)
-        while (*place && *place != carrier->exclusive)
+        while (*place && *place != carrier->exclusive && !(*place)->helps)
             place = &(*place)->next;
     struct hkti_coroutine *next = *place;
     if (next == NULL)

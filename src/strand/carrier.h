@@ -37,6 +37,7 @@ struct hkti_coroutine {
     struct hkti_heap_node alarm;      /* in the carrier's alarms, if timed */
     bool timed;
     bool exclusive;     /* while it waits, nobody else runs on its thread */
+    bool helps;         /* but for those */
     uint64_t engine[8]; /* the engine's own, zero at first */
     struct hkti_stack stack;
     void (*function)(void *value); /* what a spare one runs next */
@@ -58,6 +59,7 @@ struct hkti_carrier {
     struct hkti_heap alarms;
     size_t started; /* coroutines that are not spare */
     size_t stack_size;
+    struct hkti_stack at_hand; /* for the first coroutine, if `low` is not NULL */
     /* The engine's: the current one, `self`, waits (for_jobs: for jobs). Others run meanwhile, or
      * the thread sleeps; returns when hkti_carrier_next has said `self`. */
     void (*park)(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs);

@@ -66,7 +66,8 @@ static void add_number(struct line *line, size_t number)
 static void report(const struct hkti_stack *stack)
 {
     struct line line = { 0 };
-    const char *name = hkti_overflow_name ? hkti_overflow_name() : NULL;
+    const char *(*name_of)(void) = hkti_load_relaxed(&hkti_overflow_name);
+    const char *name = name_of ? name_of() : NULL;
     add(&line, "hocket: stack overflow in ");
     if (name) {
         add(&line, "strand \"");
