@@ -107,8 +107,13 @@ def threads():
         node = node["next"]
 
 
+def colour(high):
+    """How far below the end of its stack a record lies: as in src/strand/carrier.c."""
+    return ((high >> 12) * 0x9E3779B97F4A7C15 % 2**64 >> 59) * 64
+
+
 def coroutines():
-    """All coroutines: the record of each lies at the upper end of its stack."""
+    """All coroutines: the record of each lies near the upper end of its stack."""
     kind = gdb.lookup_type("struct hkti_coroutine")
     record = (kind.sizeof + 63) & ~63
     pools = gdb.parse_and_eval("stack_pools")
@@ -119,7 +124,10 @@ def coroutines():
             for index in range(number(slab["fresh"])):
                 if number(slab["slots"][index]["in_use"]):
                     high = memory + (index + 1) * size
-                    yield gdb.Value(high - record).cast(kind.pointer())
+                    high -= colour(high)
+                    coroutine = gdb.Value(high - record).cast(kind.pointer())
+                    if number(coroutine["carrier"]):  # else its worker has not begun
+                        yield coroutine
             slab = slab["next"]
 
 

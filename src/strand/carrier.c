@@ -99,7 +99,7 @@ void hkti_carrier_end(struct hkti_carrier *carrier)
 }
 
 /* Were all records at the same place in their pages, they would share a few sets of the caches: so
- * they begin at one of COLOURS lines, by the number of the page. */
+ * they begin at one of COLOURS lines, by the number of the page. tools/hocket-gdb.py finds them so. */
 #define COLOURS 32
 static size_t colour(const char *high)
 {
