@@ -6,6 +6,7 @@
 
 #include "base/report.h"
 #include "exec/executor.h"
+#include "strand/stack.h"
 
 static hkt_executor *made;
 
@@ -39,6 +40,7 @@ static bool finalize(void)
     hkt_executor *found = hkti_exchange_acq_rel(&made,
                                                 (hkt_executor *)0); /* pairs: default-executor */
     hkt_executor_destroy(found);
+    hkti_stacks_trim();
     return hkti_future_cache_finalize();
 }
 

@@ -66,18 +66,3 @@ int hkt_report(int err)
     hkti_report_line("%s", hkt_sentence(err));
     return 1;
 }
-
-void hkti_sentence_keep(struct hkti_strand *self, struct hkti_kept_sentence *kept)
-{
-    kept->err = self->sentence_err;
-    if (kept->err)
-        memcpy(kept->text, self->sentence, sizeof kept->text);
-    self->sentence_err = 0;
-}
-
-void hkti_sentence_restore(struct hkti_strand *self, const struct hkti_kept_sentence *kept)
-{
-    self->sentence_err = kept->err;
-    if (kept->err)
-        memcpy(self->sentence, kept->text, sizeof kept->text);
-}

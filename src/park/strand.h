@@ -17,6 +17,7 @@
 
 #include <hocket/error.h>
 #include <hocket/scope.h>
+#include <string.h>
 
 #include "base/atomic.h"
 #include "base/list.h"
@@ -141,8 +142,21 @@ struct hkti_kept_sentence {
     int err;
     char text[HKT_SENTENCE_MAX];
 };
-void hkti_sentence_keep(struct hkti_strand *self, struct hkti_kept_sentence *kept);
-void hkti_sentence_restore(struct hkti_strand *self, const struct hkti_kept_sentence *kept);
+static inline void hkti_sentence_keep(struct hkti_strand *self, struct hkti_kept_sentence *kept)
+{
+    kept->err = self->sentence_err;
+    if (kept->err)
+        memcpy(kept->text, self->sentence, sizeof kept->text);
+    self->sentence_err = 0;
+}
+
+static inline void hkti_sentence_restore(struct hkti_strand *self,
+                                         const struct hkti_kept_sentence *kept)
+{
+    self->sentence_err = kept->err;
+    if (kept->err)
+        memcpy(self->sentence, kept->text, sizeof kept->text);
+}
 
 /* What a strand waits for, in words, for reports. */
 void hkti_strand_describe(const struct hkti_strand *strand, char *text, size_t size);

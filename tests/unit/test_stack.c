@@ -244,6 +244,11 @@ TEST(without_memory_the_answer_is_enomem_and_all_goes_on)
 
 #define HELD 40
 
+static uint64_t *mark_of(const struct hkti_stack *stack)
+{
+    return (uint64_t *)(void *)(stack->low + stack->size) - 1;
+}
+
 /* Takes, marks, and gives back, at random: a stack that another thread has, too, loses its mark. */
 static void *take_and_give(void *arg)
 {
@@ -253,15 +258,13 @@ static void *take_and_give(void *arg)
     uint64_t marks[HELD];
     for (long turn = test_scaled(20000); turn > 0; turn--) {
         uint64_t at = random_below(&random, HELD);
-        uint64_t *mark = (uint64_t *)(void *)(held[at].low + held[at].size) - 1;
         if (held[at].low) {
-            CHECK_EQ(*mark, marks[at]);
+            CHECK_EQ(*mark_of(&held[at]), marks[at]);
             hkti_stack_give(&held[at]);
             held[at].low = NULL;
         } else {
             CHECK_EQ(hkti_stack_take(&held[at], sizes[random_below(&random, 4)]), 0);
-            mark = (uint64_t *)(void *)(held[at].low + held[at].size) - 1;
-            *mark = marks[at] = random_next(&random);
+            *mark_of(&held[at]) = marks[at] = random_next(&random);
         }
         if (random_below(&random, 2000) == 0)
             hkti_stacks_trim();
