@@ -35,24 +35,28 @@ void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait)
         hkti_list_append(&wait->list->head, &self->node);
 }
 
-/* Spins until the word says something else than armed; what pays is learnt from what paid, but a part
- * of it is spent in any case. After many misses it still tries in full now and then, since the times
- * may have changed. */
+/* Spins until the word says something else than armed; what pays is learnt from what paid, but a
+ * quarter of the most is spent in any case. After many misses it still tries in full now and then,
+ * since the times may have changed. After each quarter the processor is given away once: who would
+ * wake the caller may stand behind it, on the same one, where the system leaves them for long. */
 static void spin_while_armed(struct hkti_strand *self)
 {
-    unsigned max = hkti_spin_max();
+    unsigned max = hkti_spin_max(), quarter = max / 4 + 1;
     unsigned budget = self->spin_misses % 32 == 31 || self->spin > max ? max : self->spin;
-    for (unsigned i = 0; i < budget; i++) {
+    for (unsigned i = 1; i <= budget; i++) {
         if (hkti_load_relaxed(&self->word) != HKTI_ARMED) {
             self->spin = budget + (max - budget + 3) / 4;
             self->spin_misses = 0;
             return;
         }
-        hkti_os_pause();
+        if (i % quarter == 0)
+            hkti_os_yield(0);
+        else
+            hkti_os_pause();
     }
     self->spin_misses++;
-    if (self->spin > max / 4)
-        self->spin -= self->spin / 8;
+    if (self->spin > quarter)
+        self->spin -= (self->spin - quarter + 7) / 8;
 }
 
 /* Takes the caller out of its list: false if a waker has done so, and WOKEN is on its way. */
