@@ -28,24 +28,26 @@
 
 struct hkti_carrier;
 
+/* Lies at the upper end of its stack. What a switch touches is one line, right above the first frame. */
 struct hkti_coroutine {
-    struct hkti_strand strand; /* first: it is the coroutine's local memory */
-    struct hkti_context context;
+    struct hkti_context context __attribute__((aligned(64)));
+    struct hkti_stack stack;
     struct hkti_carrier *carrier;
-    struct hkti_coroutine *next;      /* in `remote`, the ready list, or the spares */
+    struct hkti_coroutine *next; /* in `remote`, the ready list, or the spares */
+    bool timed;
+    bool exclusive;                /* while it waits, nobody else runs on its thread */
+    bool helps;                    /* but for those */
+    void (*function)(void *value); /* what a spare one runs next */
+    struct hkti_strand strand;     /* its local memory */
+    void *value;
     struct hkti_coroutine *next_made; /* all of the carrier's, for debuggers too */
     struct hkti_heap_node alarm;      /* in the carrier's alarms, if timed */
-    bool timed;
-    bool exclusive;     /* while it waits, nobody else runs on its thread */
-    bool helps;         /* but for those */
-    uint64_t engine[8]; /* the engine's own, zero at first */
-    struct hkti_stack stack;
-    void (*function)(void *value); /* what a spare one runs next */
-    void *value;
-    void *asan_stack; /* of the sanitizers */
+    uint64_t engine[8];               /* the engine's own, zero at first */
+    void *asan_stack;                 /* of the sanitizers */
     void *tsan_fiber;
     unsigned valgrind_id;
 };
+_Static_assert(offsetof(struct hkti_coroutine, strand) == 64, "one line");
 
 struct hkti_carrier {
     struct hkti_coroutine *remote __attribute__((aligned(64)));
