@@ -106,7 +106,7 @@ static int run_range(void *arg)
 
 static unsigned halvings_for(unsigned workers)
 {
-    unsigned halvings = 1;
+    unsigned halvings = 0;
     while (workers > 1) {
         workers /= 2;
         halvings++;
