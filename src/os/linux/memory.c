@@ -25,6 +25,7 @@
 
 enum { UNKNOWN, MARKED, NOT_MARKED };
 static uint32_t marks;
+static uint32_t one_by_one; /* advice for many is not known here; valgrind complains of each try */
 
 size_t hkti_os_page_size(void)
 {
@@ -57,6 +58,8 @@ static size_t advise_together(char *first, size_t stride, size_t count, int advi
 #ifdef SYS_process_madvise
     struct iovec pages[BATCH];
     size_t page = hkti_os_page_size();
+    if (hkti_load_relaxed(&one_by_one))
+        return 0;
     for (size_t i = 0; i < count; i++)
         pages[i] = (struct iovec){ first + i * stride, page };
     long done = syscall(SYS_process_madvise, SELF, pages, count, advice, 0);
@@ -67,6 +70,8 @@ static size_t advise_together(char *first, size_t stride, size_t count, int advi
         done = syscall(SYS_process_madvise, self, pages, count, advice, 0);
         close(self);
     }
+    if (done < 0 && errno == ENOSYS)
+        hkti_store_relaxed(&one_by_one, 1);
     return done > 0 ? (size_t)done / page : 0;
 #else
     (void)first, (void)stride, (void)count, (void)advice;
