@@ -22,11 +22,11 @@ STRESS_SCALE ?= 300
 # All but what qemu-user cannot do: programs that start themselves, limits, thousands of threads.
 AARCH64_TESTS ?= ^((unit|contract)_.*|api_(lock|rlock|rwlock|condition|semaphore|event|once|barrier|queue|scope|thread|time|timer|future|executor|thread_pool|stream|parallel|fork))$$
 
-# Builds one preset's tree: $(call tree,preset).
+# Builds one preset's tree, or some of it: $(call tree,preset,options of cmake --build).
 define tree
 	@test -f $(BUILD)/$(1)/build.ninja || \
 		cmake --preset $(1) -B $(BUILD)/$(1) --log-level=WARNING $(CMAKE_ARGS)
-	@cmake --build $(BUILD)/$(1)
+	@cmake --build $(BUILD)/$(1) $(2)
 endef
 
 .PHONY: all setup demo test debug asan tsan ubsan checked sim aarch64 stress bench fmt lint \
@@ -39,7 +39,7 @@ setup:
 	@tools/setup
 
 demo: setup
-	$(call tree,release)
+	$(call tree,release,--target hocket_cli)
 	@$(BUILD)/release/bin/hocket bench
 
 test: setup

@@ -30,7 +30,8 @@ HKT_BEGIN_DECLS
 
 /* Leaves a sentence beside an error: `return hkt_fail(-EIO, "cannot read %s", path);`.
  * Keeps the text for the calling thread and returns `err` as it is, which must be negative. The
- * text is copied; it stays until the next hkt_fail of this thread. Whoever joins the thread can
+ * text is copied; it stays until the next hkt_fail of this thread, or a call that brings the sentence
+ * of another one's failure. Whoever joins the thread can
  * read it (hkt_thread_sentence). Never waits, no cancellation point. */
 HKT_API int hkt_fail(int err, const char *format, ...) HKT_PRINTF(2, 3);
 

@@ -10,7 +10,8 @@
  *     hkt_executor_destroy(pool);
  *
  * A job may submit to its own executor and wait for what it submitted, to any depth and with one
- * worker too. The model is concurrent.futures.Executor. */
+ * worker too: a pool's worker runs other jobs meanwhile; a job of an engine of yours runs what it waits
+ * for itself, if nobody has begun that. The model is concurrent.futures.Executor. */
 #ifndef HOCKET_EXECUTOR_H
 #define HOCKET_EXECUTOR_H
 
@@ -36,10 +37,10 @@ typedef struct hkt_submit_options {
 
 /* Hands in a job: 0 and its future, in *future if that is not NULL. Who does not want it gets a
  * failure reported to the sink. `executor` NULL: hkt_default_executor(), here and in all that
- * follows but shutdown and destroy. A caller that is not itself a job of the executor waits while
+ * follows but shutdown, close and destroy, to which it is nothing. A caller that is not itself a job of the executor waits while
  * max_pending jobs have not begun. -ESHUTDOWN; -ENOMEM; -EAGAIN if the system gives not even one
  * thread; -ECANCELED; -EINVAL without a job or for another priority; of a pool whose initializer
- * failed, that failure. A cancellation point. (Executor.submit) */
+ * failed, that failure. A cancellation point; that a deadline has passed it notices only if it waits. (Executor.submit) */
 HKT_API HKT_MUST_USE int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job,
                                     void *arg);
 HKT_API HKT_MUST_USE int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job,
@@ -73,10 +74,16 @@ typedef struct hkt_map_options {
     bool keep_going;
     int *codes;     /* count of them, each gets what its item's job returned, -ECANCELED if it
                              was not run; NULL: not wanted */
-    size_t *failed; /* the index of the failure that is returned; NULL: not wanted */
+    size_t *failed; /* the index of the failure that is returned, `count` if it is no item's (the
+                             caller's scope ended, ...); NULL: not wanted */
     hkt_priority priority;
     bool no_foreign_work; /* as in hkt_submit_options */
-    uint64_t reserved[4]; /* zero */
+    /* Called by the caller of the map for each item, in their order, as soon as it and those before it
+     * have ended: with what its job returned, of a failure with the item's own sentence. NULL: not
+     * wanted. */
+    void (*done)(void *context, size_t index, int code);
+    void *context;
+    uint64_t reserved[2]; /* zero */
 } hkt_map_options;
 HKT_API HKT_MUST_USE int hkt_map(hkt_executor *executor, hkt_job *job, void *items, size_t count,
                                  size_t size);
@@ -118,9 +125,10 @@ typedef struct hkt_engine {
     int (*submit)(void *engine, hkt_future *future, const hkt_submit_options *options);
     /* Nobody outside submits any more; jobs that still run may. Those taken must be run all the same,
      * or be cancelled if so told (hkt_future_cancel), and then go through hkt_future_run too. Called
-     * again with cancel_futures if that is asked for later. May be NULL. */
+     * again with cancel_futures if that is asked for later; perhaps beside `submit`. May be NULL. */
     void (*close)(void *engine, bool cancel_futures);
-    /* All have been run, and no more will come: ends its threads, gives it back. May be NULL. */
+    /* All have been run, and no more will come: ends its threads, gives it back. Called by who calls
+     * hkt_executor_destroy, never by a job. May be NULL. */
     void (*destroy)(void *engine);
     unsigned max_workers;
     uint64_t reserved[3]; /* zero */

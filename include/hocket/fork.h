@@ -9,9 +9,10 @@
  *             return f->result = f->n, 0;
  *         struct fib a = { .n = f->n - 1 }, b = { .n = f->n - 2 };
  *         hkt_forks_fork(&forks, fib, &a);
- *         fib(forks, &b);
- *         hkt_forks_join(&forks, fib, &a);
- *         return f->result = a.result + b.result, 0;
+ *         int err = fib(forks, &b);
+ *         int forked = hkt_forks_join(&forks, fib, &a);
+ *         f->result = a.result + b.result;
+ *         return err < 0 ? err : forked;
  *     }
  *
  * begun by hkt_forks_run(pool, fib, &f). Who joins says once more what was forked, so that what

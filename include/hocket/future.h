@@ -42,7 +42,8 @@ HKT_API HKT_MUST_USE int hkt_future_result(hkt_future *future, int *result);
 /* Waits until the job has ended, destroys the future, and returns what the job returned: with its
  * sentence, as above. If the caller's scope has ended or ends meanwhile, the job is cancelled too
  * (as by hkt_future_request_cancel), and still awaited; so on return nobody uses the argument any
- * more. -ENOMEM, as of hkt_future_wait: the job had not begun, and does not. NULL: 0. */
+ * more. -ENOMEM, as of hkt_future_wait: the job had not begun, and does not; the future is given back.
+ * -EDEADLK in that very job: the future stays. NULL: 0. */
 HKT_API int hkt_future_finish(hkt_future *future);
 
 /* Takes back a job that has not begun: 0, now or before, and for NULL; -EBUSY if it runs or has
@@ -63,8 +64,8 @@ HKT_API void *hkt_future_arg(const hkt_future *future);
 
 /* Calls function(future, arg) once when the future is done: by who finishes or cancels it, in the
  * order in which they were added, perhaps after those who wait have gone on; at once and by the
- * caller if it is done. It must not wait for
- * long and must not destroy the future. 0, -ENOMEM. (Future.add_done_callback) */
+ * caller if it is done. It may ask
+ * hkt_future_result, with its sentence; it must not wait for long and must not destroy the future. 0, -ENOMEM. (Future.add_done_callback) */
 typedef void hkt_done_callback(hkt_future *future, void *arg);
 HKT_API HKT_MUST_USE int hkt_future_add_done_callback(hkt_future *future,
                                                       hkt_done_callback *function, void *arg);

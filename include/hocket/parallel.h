@@ -50,7 +50,8 @@ HKT_API HKT_MUST_USE int hkt_parallel_invoke(hkt_executor *pool, const hkt_invoc
 /* Folds a range into one value of value_size bytes: `fold` adds the part [begin, end) to *value, which
  * starts as a copy of `identity`; `combine` adds *right, of the part after it, to *left. The parts and
  * the tree by which they are combined depend on the range and the grain alone: so the result is the
- * same, to the last bit, for any number of workers. `grain` 0: the range in at the most 1024 parts.
+ * same, to the last bit, for any number of workers. `grain` 0: the range in at the most 1024 parts. An empty range,
+ * as one whose end is before its beginning, is the identity.
  * -ENOMEM too. (oneTBB's parallel_deterministic_reduce) */
 typedef struct hkt_reduce_options {
     int (*fold)(void *context, size_t begin, size_t end, void *value);

@@ -6,7 +6,7 @@
  *     hkt_queue *jobs;
  *     int err = hkt_queue_create(&jobs, sizeof(struct job), NULL);
  *     ...
- *     hkt_queue_put(jobs, &job);                    producers
+ *     err = hkt_queue_put(jobs, &job);              producers
  *     while (hkt_queue_get(jobs, &job) == 0)        consumers, until it is shut down and empty
  *         work(&job);
  *

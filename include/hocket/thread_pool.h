@@ -14,13 +14,13 @@ HKT_BEGIN_DECLS
 
 typedef struct hkt_thread_pool_options {
     unsigned max_workers;  /* 0: as many as processors that the process may use, by affinity and by
-                               the quota of its control group */
+                               the quota of its control group; -EINVAL above 4096 */
     const char *name;      /* of the threads: "NAME-1" and so on; copied; NULL: "pool" */
     hkt_job *initializer;  /* run by each worker before its first job; a failure breaks the pool: */
     void *initializer_arg; /* all jobs, now and later, end with that error */
     size_t stack_size;     /* bytes, of each job; 0: 1 MiB; -EINVAL below 16 KiB or above 64 MiB */
     size_t max_pending;    /* jobs that have not begun, after which outsiders wait in hkt_submit; 0:
-                               a million; from thousands on, not counting a few */
+                               a million; above some thousands it is not exact */
     bool no_foreign_work;  /* as if each job were submitted so */
     bool daemon;           /* the end of the process does not wait for its jobs */
     uint64_t reserved[4];  /* zero */

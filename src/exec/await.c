@@ -68,12 +68,26 @@ static void end_help(struct hkti_worker *worker)
     worker->helpers = false;
 }
 
+/* A job of an engine of the user's, whose threads might all wait for jobs that none of them begins: it
+ * runs those that nobody has begun. The engine finds them done. */
+static void run_here(const struct hkti_wanted *wanted)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        hkt_future *future = wanted->futures[i];
+        if (future && future->executor && hkti_is_inside(future->executor) &&
+            hkti_future_claim(future, false))
+            hkti_future_execute(future, !wanted->cancels);
+    }
+}
+
 int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs)
 {
     struct hkti_worker *worker = hkti_worker_self();
     *for_jobs = worker != NULL;
-    if (worker == NULL)
+    if (worker == NULL) {
+        run_here(wanted);
         return 0;
+    }
     struct hkti_job_state *state = hkti_job_state(worker->carrier.current);
     state->wanted = wanted;
     state->wait = ++worker->waits;
@@ -173,6 +187,8 @@ int hkt_future_finish(hkt_future *future)
         hkt_future_destroy(future);
         return err;
     }
+    if (err == -EDEADLK)
+        return err;
     if (err == -ECANCELED)
         hkt_future_request_cancel(future);
     if (err == -ECANCELED || err == -ENOMEM) {

@@ -42,13 +42,15 @@ int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *
 
 void hkt_executor_close(hkt_executor *executor, bool cancel_futures)
 {
-    if (executor == NULL && (executor = hkt_default_executor()) == NULL)
+    if (executor == NULL)
         return;
     executor->ops->close(executor, cancel_futures);
 }
 
 int hkt_executor_shutdown_until(hkt_executor *executor, hkt_deadline deadline)
 {
+    if (executor == NULL)
+        return 0;
     executor->ops->close(executor, false);
     int err = executor->ops->await(executor, deadline);
     if (err == -ETIMEDOUT)

@@ -331,6 +331,8 @@ int hkti_forks_within(hkt_executor *executor, int (*function)(void *arg), void *
 
 int hkt_fork_run(hkt_executor *pool, hkt_job *job, void *arg)
 {
+    if (job == NULL)
+        return -EINVAL;
     return hkti_forks_within(pool, job, arg);
 }
 
@@ -348,5 +350,7 @@ static int run_inline(void *arg)
 int hkt_forks_run(hkt_executor *pool, hkt_forked *function, void *arg)
 {
     struct inline_run run = { function, arg };
+    if (function == NULL)
+        return -EINVAL;
     return hkti_forks_within(pool, run_inline, &run);
 }

@@ -79,17 +79,33 @@ static void submit(struct map *map, hkt_executor *executor, const hkt_submit_opt
     }
 }
 
-static void await(struct map *map)
+static int code_of(hkt_future *future)
+{
+    return future ? hkti_future_code(future) : -ECANCELED;
+}
+
+static void tell(const struct map *map, size_t index, const hkt_map_options *options)
+{
+    hkt_future *future = map->items[index].future;
+    int code = code_of(future);
+    if (code < 0 && future)
+        hkti_future_adopt_sentence(future);
+    options->done(options->context, index, code);
+}
+
+static void await(struct map *map, const hkt_map_options *options)
 {
     for (size_t i = 0; i < map->count; i++) {
         hkt_future *future = hkti_load_relaxed(&map->items[i].future);
-        if (future == NULL || hkt_future_done(future))
-            continue;
-        int err = hkti_future_await(future, 0, true);
-        if (err < 0 && !hkt_future_done(future)) {
-            stop(map, err, map->count);
-            hkti_future_await_end(future);
+        if (future && !hkt_future_done(future)) {
+            int err = hkti_future_await(future, 0, true);
+            if (err < 0 && !hkt_future_done(future)) {
+                stop(map, err, map->count);
+                hkti_future_await_end(future);
+            }
         }
+        if (options && options->done)
+            tell(map, i, options);
     }
 }
 
@@ -101,7 +117,7 @@ static int collect(struct map *map, const hkt_map_options *options)
     size_t failed = map->failed;
     for (size_t i = 0; i < map->count; i++) {
         hkt_future *future = map->items[i].future;
-        int code = future ? hkti_future_code(future) : -ECANCELED;
+        int code = code_of(future);
         if (code < 0 && result == 0) {
             result = code;
             failed = i;
@@ -125,6 +141,8 @@ int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items, size_t count
     size_t bytes;
     for (size_t i = 0; options && options->codes && i < count; i++)
         options->codes[i] = -ECANCELED;
+    if (options && options->failed)
+        *options->failed = count;
     if (err < 0)
         return err;
     if (job == NULL)
@@ -145,7 +163,7 @@ int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items, size_t count
     map->count = count;
     map->keep_going = options && options->keep_going;
     submit(map, executor, &submit_options);
-    await(map);
+    await(map, options);
     err = collect(map, options);
     for (size_t i = 0; i < count; i++)
         hkt_future_destroy(map->items[i].future);

@@ -114,8 +114,10 @@ static int consume(struct stream *stream, struct slot *slot)
     int err = 0;
     if (options->consume)
         err = options->consume(options->context, item_of(stream, slot), code);
-    else if (code < 0)
-        err = code;
+    else {
+        err = code < 0 ? code : 0;
+        drop(stream, slot);
+    }
     free_slot(stream, slot);
     return err;
 }

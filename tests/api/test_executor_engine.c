@@ -323,3 +323,38 @@ TEST(everything_works_on_an_engine_of_ones_own)
     CHECK_EQ(hkt_join_all(), 0);
     check_finalized();
 }
+
+/* An engine with one thread, which takes futures out of a queue. */
+static int serve(void *queue)
+{
+    hkt_future *future;
+    while (hkt_queue_get(queue, &future) == 0)
+        hkt_future_run(future);
+    return 0;
+}
+
+static int put(void *queue, hkt_future *future, const hkt_submit_options *options)
+{
+    (void)options;
+    return hkt_queue_put(queue, &future);
+}
+
+static const hkt_engine server = { .name = "server", .submit = put, .max_workers = 1 };
+
+TEST(jobs_that_wait_for_jobs_end_on_an_engine_with_one_thread)
+{
+    hkt_queue *queue = NULL;
+    hkt_thread *thread = NULL;
+    hkt_executor *executor = NULL;
+    CHECK_EQ(hkt_queue_create(&queue, sizeof(hkt_future *), NULL), 0);
+    CHECK_EQ(hkt_thread_spawn(&thread, serve, queue, NULL), 0);
+    CHECK_EQ(hkt_executor_create(&executor, &server, queue), 0);
+    struct depth depth = { executor, 5 };
+    CHECK_EQ(hkt_future_finish(must_submit(executor, descend, &depth)), 0);
+    hkt_executor_destroy(executor);
+    hkt_queue_shutdown(queue, false);
+    CHECK_EQ(hkt_thread_join(thread), 0);
+    hkt_thread_destroy(thread);
+    hkt_queue_destroy(queue);
+    check_finalized();
+}

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Maps: each item once, the first failure, keep_going, codes and failed, the caller's cancel. */
+#include <stdio.h>
+
 #include "pools.h"
 
 #define N 40
@@ -21,7 +23,7 @@ static void check_squares(hkt_executor *executor)
     CHECK_EQ(hkt_map_with(executor, square, HKT_ARRAY(items), &options), 0);
     for (int i = 0; i < N; i++)
         CHECK(items[i] == i * i && codes[i] == 1);
-    CHECK_EQ(failed, 77);
+    CHECK_EQ(failed, N); /* none */
     CHECK_EQ(hkt_map(executor, square, HKT_ARRAY(items)), 0);
     for (int i = 0; i < N; i++)
         CHECK_EQ(items[i], i * i * i * i);
@@ -326,5 +328,41 @@ TEST(a_map_has_a_priority)
     CHECK_EQ(caller_end(&caller), 0);
     CHECK_EQ(hkt_future_finish(future), 0);
     CHECK_EQ(plain.mine, 3);
+    end_pool(pool);
+}
+
+/* Each item's end is told in order, with its own sentence. */
+static int fail_if_odd(void *arg)
+{
+    const int *item = arg;
+    return *item % 2 ? hkt_fail(-EIO, "item %d is odd", *item) : *item;
+}
+
+static void hear(void *context, size_t index, int code)
+{
+    size_t *heard = context;
+    char words[40];
+    CHECK_EQ(index, *heard);
+    snprintf(words, sizeof words, "item %zu is odd", index);
+    CHECK_EQ(code, index % 2 ? -EIO : (int)index);
+    if (code < 0)
+        CHECK_STR(hkt_sentence(code), words);
+    ++*heard;
+}
+
+TEST(the_end_of_each_item_is_told_in_order)
+{
+    hkt_executor *pool = must_pool(3);
+    size_t heard = 0, failed = 0;
+    int items[N];
+    hkt_map_options options = {
+        .keep_going = true, .failed = &failed, .done = hear, .context = &heard
+    };
+    for (int i = 0; i < N; i++)
+        items[i] = i;
+    CHECK_EQ(hkt_map_with(pool, fail_if_odd, HKT_ARRAY(items), &options), -EIO);
+    CHECK_EQ(heard, N);
+    CHECK_EQ(failed, 1);
+    CHECK_STR(hkt_sentence(-EIO), "item 1 is odd");
     end_pool(pool);
 }

@@ -112,7 +112,7 @@ static int wait_for_oneself(void *arg)
     hkt_scope_enter(&scope, &(hkt_scope_options){ .shield = true });
     own->deep = hkt_future_wait(own->future);
     hkt_scope_leave(&scope);
-    own->finished = hkt_future_finish(own->future); /* which is gone now */
+    own->finished = hkt_future_finish(own->future); /* which stays */
     return 5;
 }
 
@@ -127,6 +127,7 @@ TEST(a_job_that_waits_for_itself_is_told_so)
     CHECK_EQ(own.waited_until, -EDEADLK);
     CHECK_EQ(own.deep, -EDEADLK);
     CHECK_EQ(own.finished, -EDEADLK);
+    CHECK_EQ(hkt_future_finish(own.future), 5);
     end_pool(pool);
 }
 

@@ -2,6 +2,7 @@
 /* Streaming maps: order, how many are on the way, how a stream ends and what is awaited then. */
 #include "pools.h"
 #include "random.h"
+#include <stdlib.h>
 
 typedef int imap(hkt_executor *executor, hkt_job *job, size_t item_size,
                  const hkt_imap_options *options);
@@ -344,4 +345,60 @@ TEST_TIMEOUT(streams_flow_whatever_the_lengths, 60)
         hkt_executor_destroy(stream.pool);
     }
     check_finalized();
+}
+
+/* Items that own something: each is consumed or dropped, once. */
+struct owners {
+    int produced, consumed, dropped, enough;
+};
+
+static int produce_owner(void *context, void *item)
+{
+    struct owners *owners = context;
+    *(int **)item = malloc(sizeof(int));
+    CHECK(*(int **)item);
+    **(int **)item = owners->produced++;
+    return owners->produced <= 50 ? 1 : (free(*(int **)item), owners->produced--, 0);
+}
+
+static int fail_at_thirty(void *item)
+{
+    return **(int **)item == 30 ? -EIO : 0;
+}
+
+static int consume_owner(void *context, void *item, int code)
+{
+    struct owners *owners = context;
+    (void)code;
+    free(*(int **)item);
+    return ++owners->consumed == owners->enough ? -EPIPE : 0;
+}
+
+static void drop_owner(void *context, void *item)
+{
+    struct owners *owners = context;
+    free(*(int **)item);
+    owners->dropped++;
+}
+
+TEST(what_is_not_consumed_is_dropped)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        hkt_executor *pool = must_pool(2);
+        struct owners owners = { 0 };
+        hkt_imap_options options = { .produce = produce_owner,
+                                     .drop = drop_owner,
+                                     .context = &owners };
+        CHECK_EQ(kinds[kind](pool, fail_at_thirty, sizeof(int *), &options), -EIO);
+        CHECK(owners.produced > 30 && owners.dropped == owners.produced);
+        owners = (struct owners){ .enough = 20 };
+        options.consume = consume_owner;
+        CHECK_EQ(kinds[kind](pool, fail_at_thirty, sizeof(int *), &options), -EPIPE);
+        CHECK_EQ(owners.consumed, 20);
+        CHECK_EQ(owners.consumed + owners.dropped, owners.produced);
+        owners = (struct owners){ .enough = -1 };
+        CHECK_EQ(kinds[kind](pool, fail_at_thirty, sizeof(int *), &options), 0);
+        CHECK(owners.consumed == 50 && owners.dropped == 0);
+        end_pool(pool);
+    }
 }
