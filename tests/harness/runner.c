@@ -81,6 +81,8 @@ static void start(struct runner *runner, const struct test_case *test, uint64_t 
         place++;
     *place = (struct running){ .test = test, .seed = seed, .started = test_now() };
     place->output = memfd_create("test-output", MFD_CLOEXEC);
+    /* Several processes write to it, and without this a memfd may give two of them one place. */
+    fcntl(place->output, F_SETFL, O_APPEND);
     fflush(stdout);
     place->warden = fork();
     if (place->warden == 0)
