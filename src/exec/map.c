@@ -93,17 +93,25 @@ static void tell(const struct map *map, size_t index, const hkt_map_options *opt
     options->done(options->context, index, code);
 }
 
+static void await_item(struct map *map, size_t index)
+{
+    hkt_future *future = hkti_load_relaxed(&map->items[index].future);
+    if (future == NULL || hkt_future_done(future))
+        return;
+    int err = hkti_future_await(future, 0, true);
+    if (err < 0 && !hkt_future_done(future)) {
+        stop(map, err, map->count);
+        hkti_future_await_end(future);
+    }
+}
+
+/* Who is in no job himself begins with the last one: when that has ended, so have most, and he is woken
+ * once for all of them. A job has them begun in order. */
 static void await(struct map *map, const hkt_map_options *options)
 {
+    bool backwards = hkti_self()->run == NULL && !(options && options->done);
     for (size_t i = 0; i < map->count; i++) {
-        hkt_future *future = hkti_load_relaxed(&map->items[i].future);
-        if (future && !hkt_future_done(future)) {
-            int err = hkti_future_await(future, 0, true);
-            if (err < 0 && !hkt_future_done(future)) {
-                stop(map, err, map->count);
-                hkti_future_await_end(future);
-            }
-        }
+        await_item(map, backwards ? map->count - 1 - i : i);
         if (options && options->done)
             tell(map, i, options);
     }
