@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for one future. On a pool's worker such a wait lets the worker begin other jobs, the one
- * that is waited for first and in any case if nobody has taken it. A job that must not let others run on its thread
- * runs that one itself, on its own stack. */
+/* Waiting for jobs, and for one future. On a pool's worker such a wait lets the worker begin other
+ * jobs: first, and in any case, those that are waited for and that nobody has begun. A job that must
+ * not let others run on its thread runs these itself, on its own stack; so does a job of an engine of
+ * the user's. */
 #include <errno.h>
 #include <hocket/scope.h>
 

@@ -27,7 +27,7 @@ int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job, v
         return -ENOMEM;
     err = executor->ops->submit(executor, made);
     if (err < 0)
-        hkti_future_unmake(made);
+        hkti_future_release(made); /* it was not handed in after all */
     else if (future)
         *future = made;
     else

@@ -9,7 +9,6 @@
 #include "exec/future.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -54,11 +53,6 @@ hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
         made->no_foreign_work = options->no_foreign_work;
     }
     return made;
-}
-
-void hkti_future_unmake(hkt_future *future)
-{
-    hkti_future_release(future);
 }
 
 int hkt_future_create(hkt_future **future)

@@ -75,9 +75,6 @@ _Static_assert(sizeof(struct hkt_future) == 64, "a future is one cache line");
 hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
                              const hkt_submit_options *options);
 
-/* It was not handed in after all. */
-void hkti_future_unmake(hkt_future *future);
-
 /* Takes the job of a pending future: true if nobody was quicker. `queued`: the caller takes it out of
  * its engine's queue, and if somebody was quicker has nothing more to do with it. */
 bool hkti_future_claim(hkt_future *future, bool queued);

@@ -33,11 +33,11 @@ struct map {
     struct item items[];
 };
 
-/* The map ends with this: false if something else was before. */
-static bool stop(struct map *map, int err, size_t failed)
+/* The map ends with this, unless something else was before. */
+static void stop(struct map *map, int err, size_t failed)
 {
     if (!hkti_cas_seq_cst(&map->stop, 0, 1)) /* pairs: map-stop */
-        return false;
+        return;
     map->err = err;
     map->failed = failed;
     for (size_t i = 0; i < map->count; i++) {
@@ -45,7 +45,6 @@ static bool stop(struct map *map, int err, size_t failed)
         if (future && i != failed)
             hkt_future_request_cancel(future);
     }
-    return true;
 }
 
 static int run_item(void *arg)

@@ -4,7 +4,6 @@
  * There is no stack that schedules: a coroutine that has done its job looks for the next one itself
  * (`run`); one that waits lets those go on that are ready, or begins a free coroutine, which then
  * looks for work (`hkti_worker_park`). Those that are ready come before new jobs. */
-#include <errno.h>
 #include <hocket/scope.h>
 
 #include "base/report.h"

@@ -13,8 +13,6 @@
  * consistent, so one of the two sees the other. */
 #include "strand/carrier.h"
 
-#include <errno.h>
-
 #include "base/report.h"
 #include "park/sleeper.h"
 #include "park/wait.h"
