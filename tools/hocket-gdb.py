@@ -147,8 +147,10 @@ def say(heading, frames):
 
 def spares_of(carrier):
     spare, found = carrier["spare"], set()
+    kind = gdb.lookup_type("struct hkti_coroutine")
+    offset = number(gdb.Value(0).cast(kind.pointer())["ready"].address)
     while number(spare):
-        found.add(number(spare))
+        found.add(number(spare) - offset)
         spare = spare["next"]
     return found
 

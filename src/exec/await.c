@@ -52,9 +52,9 @@ static void help(struct hkti_worker *worker, const struct hkti_wanted *wanted, b
             continue;
         }
         struct hkti_coroutine *other = hkti_future_coroutine(future, worker->carrier.base);
-        if (other == NULL || other == worker->carrier.current || other->helps)
+        if (other == NULL || other == worker->carrier.current || other->ready.helps)
             continue;
-        other->helps = worker->helpers = true;
+        other->ready.helps = worker->helpers = true;
         const struct hkti_wanted *others = hkti_job_state(other)->wanted;
         if (others)
             help(worker, others, false);
@@ -65,7 +65,7 @@ static void end_help(struct hkti_worker *worker)
 {
     struct hkti_coroutine *coroutine = worker->carrier.made;
     for (; coroutine; coroutine = coroutine->next_made)
-        coroutine->helps = false;
+        coroutine->ready.helps = false;
     worker->helpers = false;
 }
 
@@ -93,7 +93,7 @@ int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs)
     state->wanted = wanted;
     state->wait = ++worker->waits;
     state->children = 0;
-    if (worker->carrier.current->exclusive || worker->carrier.exclusive) {
+    if (worker->carrier.current->ready.exclusive || worker->carrier.exclusive) {
         help(worker, wanted, wanted->cancels);
         state->wanted = wanted; /* jobs that were run here have waited too */
         return 0;
@@ -114,7 +114,7 @@ void hkti_futures_waited(void)
         hkti_list_remove(&state->node);
     state->wanted = NULL;
     state->wait = 0;
-    if (worker->helpers && worker->carrier.current->exclusive)
+    if (worker->helpers && worker->carrier.current->ready.exclusive)
         end_help(worker);
 }
 

@@ -38,13 +38,6 @@ int hkt_fd_wait_until(int fd, unsigned events, hkt_deadline deadline)
     if ((err < 0 && err != -ETIMEDOUT) || deadline.ns == HKTI_PASSED)
         return err < 0 ? err : -ETIMEDOUT;
 
-    struct hkti_strand *self = hkti_self();
-    if (self->wake_fd == 0) {
-        int wake_fd = hkti_os_wake_fd_open();
-        if (wake_fd < 0)
-            return wake_fd;
-        self->wake_fd = wake_fd + 1;
-    }
     struct hkti_wait wait = { .what = "fd",
                               .object = (const void *)(intptr_t)fd,
                               .deadline = deadline.ns,

@@ -30,9 +30,14 @@ static void futex_rouse(struct hkti_strand *strand)
 
 static int poll_sleep(struct hkti_strand *self, struct hkti_wait *wait, int64_t deadline)
 {
+    struct hkti_fd_interest *fd = wait->fd;
+    int wake_fd = self->wake_fd ? 0 : hkti_os_wake_fd_open();
+    if (wake_fd < 0)
+        return wake_fd;
+    if (wake_fd)
+        self->wake_fd = wake_fd + 1;
     if (!hkti_cas_acq_rel(&self->word, HKTI_ARMED, HKTI_ASLEEP_POLL)) /* pairs: waking */
         return 0;
-    struct hkti_fd_interest *fd = wait->fd;
     int err = hkti_os_poll(fd->fd, fd->events, &fd->revents, self->wake_fd - 1, deadline);
     if (!hkti_cas_acq_rel(&self->word, HKTI_ASLEEP_POLL, HKTI_ARMED)) {          /* pairs: waking */
         for (unsigned turns = 0; hkti_load_acquire(&self->word) == HKTI_WAKING;) /* pairs: waking */

@@ -16,6 +16,7 @@ struct hkti_sleeper {
     void (*rouse)(struct hkti_strand *strand);
     /* rouse touches the strand, which must stay until then: the word says WAKING meanwhile. */
     bool needs_strand;
+    bool takes_fds; /* as a strand's own one: it can wait for an fd, too */
 };
 
 extern const struct hkti_sleeper hkti_sleeper_futex;

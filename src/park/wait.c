@@ -103,12 +103,19 @@ static int reason_to_leave(struct hkti_strand *self, struct hkti_wait *wait, int
     return 0;
 }
 
+static const struct hkti_sleeper *sleeper_for(struct hkti_strand *self, struct hkti_wait *wait)
+{
+    if (wait->sleeper)
+        return wait->sleeper;
+    if (self->sleeper && (wait->fd == NULL || self->sleeper->takes_fds))
+        return self->sleeper;
+    return wait->fd ? &hkti_sleeper_poll : &hkti_sleeper_futex;
+}
+
 /* Until WOKEN, or a reason to leave that no waker has forestalled. */
 static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
 {
-    const struct hkti_sleeper *sleeper = wait->fd        ? &hkti_sleeper_poll
-                                         : self->sleeper ? self->sleeper
-                                                         : &hkti_sleeper_futex;
+    const struct hkti_sleeper *sleeper = sleeper_for(self, wait);
     int64_t alarm = 0;
     if (!wait->no_spin && self->sleeper == NULL && (!wait->reason || !wait->reason(wait)))
         spin_while_armed(self);

@@ -50,6 +50,7 @@ struct hkti_wait {
     /* Looked at with each news: not 0 ends the wait with that; NULL: none. */
     int (*reason)(struct hkti_wait *wait);
     bool cancellable;
+    const struct hkti_sleeper *sleeper; /* NULL: the caller's own way to sleep */
     bool for_jobs; /* a worker may begin other jobs meanwhile */
     bool no_spin;
     bool no_hooks;

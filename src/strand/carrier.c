@@ -21,11 +21,16 @@
 /* Room that a coroutine's record takes at the upper end of its stack. */
 #define RECORD ((sizeof(struct hkti_coroutine) + 63) & ~(size_t)63)
 
-static void make_ready(struct hkti_carrier *carrier, struct hkti_coroutine *coroutine)
+void hkti_carrier_hand_in(struct hkti_carrier *carrier, struct hkti_ready *ready)
 {
-    coroutine->next = NULL;
-    *carrier->ready_end = coroutine;
-    carrier->ready_end = &coroutine->next;
+    hkti_fetch_add_relaxed(&carrier->visitors, 1);
+    struct hkti_ready *head;
+    do {
+        head = hkti_load_relaxed(&carrier->remote);
+        hkti_init(&ready->next, head);
+    } while (!hkti_cas_seq_cst(&carrier->remote, head, ready)); /* pairs: ready */
+    hkti_nudge(hkti_load_seq_cst(&carrier->doorbell));          /* pairs: ready */
+    hkti_fetch_add_acq_rel(&carrier->visitors, (uint32_t)-1);   /* pairs: visitors */
 }
 
 /* From any thread: the word has been changed. */
@@ -33,48 +38,73 @@ static void rouse(struct hkti_strand *strand)
 {
     struct hkti_coroutine *coroutine = strand->coroutine;
     struct hkti_carrier *carrier = coroutine->carrier;
-    if (carrier == hkti_carrier_self()) {
-        make_ready(carrier, coroutine);
-        return;
-    }
-    hkti_fetch_add_relaxed(&carrier->visitors, 1);
-    struct hkti_coroutine *head;
-    do {
-        head = hkti_load_relaxed(&carrier->remote);
-        hkti_init(&coroutine->next, head);
-    } while (!hkti_cas_seq_cst(&carrier->remote, head, coroutine)); /* pairs: ready */
-    hkti_nudge(carrier->base);
-    hkti_fetch_add_acq_rel(&carrier->visitors, (uint32_t)-1); /* pairs: visitors */
+    if (carrier->base == ((struct hkti_strand *)hkti_os_local())->home)
+        hkti_carrier_append(carrier, &coroutine->ready);
+    else
+        hkti_carrier_hand_in(carrier, &coroutine->ready);
+}
+
+void hkti_carrier_set_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm,
+                            int64_t deadline)
+{
+    alarm->timer.key = deadline;
+    hkti_heap_insert(&carrier->alarms, &alarm->timer);
+}
+
+void hkti_carrier_clear_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm)
+{
+    hkti_heap_remove(&carrier->alarms, &alarm->timer);
 }
 
 static int sleep_switched(struct hkti_strand *self, struct hkti_wait *wait, int64_t deadline)
 {
     struct hkti_coroutine *coroutine = self->coroutine;
     struct hkti_carrier *carrier = coroutine->carrier;
-    if (!hkti_cas_acq_rel(&self->word, HKTI_ARMED, HKTI_ASLEEP_SWITCHED)) /* pairs: wake, nudge */
-        return 0;
-    coroutine->timed = deadline != 0;
-    if (coroutine->timed) {
-        coroutine->alarm.key = deadline;
-        hkti_heap_insert(&carrier->alarms, &coroutine->alarm);
+    struct hkti_fd_watch watch = { .coroutine = coroutine, .interest = wait->fd };
+    if (wait->fd) {
+        int err = carrier->watch(carrier, &watch);
+        if (err < 0)
+            return err;
     }
-    struct hkti_coroutine *around = carrier->exclusive;
-    if (coroutine->exclusive)
-        carrier->exclusive = coroutine;
-    carrier->park(carrier, coroutine, wait->for_jobs);
-    carrier->exclusive = around;
-    if (coroutine->timed)
-        hkti_heap_remove(&carrier->alarms, &coroutine->alarm);
-    coroutine->timed = false;
-    return 0;
+    /* pairs: wake, nudge */
+    if (hkti_cas_acq_rel(&self->word, HKTI_ARMED, HKTI_ASLEEP_SWITCHED)) {
+        coroutine->ready.timed = deadline != 0;
+        if (deadline)
+            hkti_carrier_set_alarm(carrier, &coroutine->alarm, deadline);
+        struct hkti_coroutine *around = carrier->exclusive;
+        if (coroutine->ready.exclusive)
+            carrier->exclusive = coroutine;
+        carrier->park(carrier, coroutine, wait->for_jobs);
+        carrier->exclusive = around;
+        if (coroutine->ready.timed)
+            hkti_carrier_clear_alarm(carrier, &coroutine->alarm);
+        coroutine->ready.timed = false;
+    }
+    if (wait->fd)
+        carrier->unwatch(carrier, &watch);
+    return wait->fd && wait->fd->revents;
 }
 
 static const struct hkti_sleeper switched = { .sleep = sleep_switched, .rouse = rouse };
+static const struct hkti_sleeper switched_with_fds = { .sleep = sleep_switched,
+                                                       .rouse = rouse,
+                                                       .takes_fds = true };
+
+bool hkti_carrier_yield(void)
+{
+    struct hkti_coroutine *self = hkti_self()->coroutine;
+    if (self == NULL)
+        return false;
+    hkti_carrier_append(self->carrier, &self->ready);
+    self->carrier->park(self->carrier, self, false);
+    return true;
+}
 
 void hkti_carrier_begin(struct hkti_carrier *carrier, size_t stack_size)
 {
     hkti_store_relaxed(&hkti_sleeper_switched, &switched);
     carrier->base = hkti_self();
+    hkti_init(&carrier->doorbell, carrier->base);
     carrier->ready_end = &carrier->ready;
     carrier->stack_size = stack_size;
     hkti_sanitizers_base(carrier);
@@ -117,7 +147,8 @@ static struct hkti_coroutine *make(struct hkti_carrier *carrier)
     struct hkti_coroutine *made = (struct hkti_coroutine *)(void *)(high - RECORD);
     *made = (struct hkti_coroutine){ .carrier = carrier, .stack = stack };
     made->strand.coroutine = made;
-    made->strand.sleeper = &switched;
+    made->strand.sleeper = carrier->watch ? &switched_with_fds : &switched;
+    made->alarm.ready = &made->ready;
     made->strand.home = carrier->base;
     made->strand.thread = carrier->base->thread;
     made->strand.native_id = carrier->base->native_id;
@@ -135,8 +166,8 @@ bool hkti_coroutine_reserve(struct hkti_carrier *carrier)
     struct hkti_coroutine *made = make(carrier);
     if (made == NULL)
         return false;
-    made->next = NULL;
-    carrier->spare = made;
+    made->ready.next = NULL;
+    carrier->spare = &made->ready;
     return true;
 }
 
@@ -144,8 +175,8 @@ struct hkti_coroutine *hkti_coroutine_take(struct hkti_carrier *carrier)
 {
     if (!hkti_coroutine_reserve(carrier))
         return NULL;
-    struct hkti_coroutine *taken = carrier->spare;
-    carrier->spare = taken->next;
+    struct hkti_coroutine *taken = hkti_ready_coroutine(carrier->spare);
+    carrier->spare = taken->ready.next;
     carrier->started++;
     return taken;
 }
@@ -197,62 +228,68 @@ void hkti_carrier_switch(struct hkti_carrier *carrier, struct hkti_coroutine *to
 void hkti_coroutine_leave(struct hkti_carrier *carrier, struct hkti_coroutine *to)
 {
     struct hkti_coroutine *self = carrier->current;
-    self->next = carrier->spare;
-    carrier->spare = self;
+    self->ready.next = carrier->spare;
+    carrier->spare = &self->ready;
     carrier->started--;
     switch_to(carrier, to, true);
     __builtin_unreachable();
 }
 
-/* Those that others made ready, in the order in which they did. */
-static void collect(struct hkti_carrier *carrier)
+void hkti_carrier_collect(struct hkti_carrier *carrier)
 {
     if (hkti_load_relaxed(&carrier->remote) == NULL)
         return;
-    struct hkti_coroutine *list = NULL;
-    struct hkti_coroutine *head = hkti_exchange_acquire(
-        &carrier->remote, (struct hkti_coroutine *)0); /* pairs: ready */
-    while (head) {
-        struct hkti_coroutine *next = hkti_load_relaxed(&head->next);
+    struct hkti_ready *list = NULL;
+    struct hkti_ready *head = hkti_exchange_acquire(&carrier->remote,
+                                                    (struct hkti_ready *)0); /* pairs: ready */
+    while (head) { /* in the order in which they came */
+        struct hkti_ready *next = hkti_load_relaxed(&head->next);
         head->next = list;
         list = head;
         head = next;
     }
     while (list) {
-        struct hkti_coroutine *next = list->next;
-        make_ready(carrier, list);
+        struct hkti_ready *next = list->next;
+        hkti_carrier_append(carrier, list);
         list = next;
     }
 }
 
-/* Those whose alarm has passed look again; unless a waker has them, and they will be made ready. */
-static void ring(struct hkti_carrier *carrier)
+void hkti_carrier_awaken(struct hkti_carrier *carrier, struct hkti_coroutine *coroutine)
 {
-    int64_t now = carrier->alarms.first ? hkti_os_now() : 0;
+    /* pairs: wake, nudge */
+    if (hkti_cas_acq_rel(&coroutine->strand.word, HKTI_ASLEEP_SWITCHED, HKTI_ARMED))
+        hkti_carrier_append(carrier, &coroutine->ready);
+}
+
+void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now)
+{
     while (carrier->alarms.first && carrier->alarms.first->key <= now) {
-        struct hkti_coroutine *coroutine = HKTI_CONTAINER(carrier->alarms.first,
-                                                          struct hkti_coroutine, alarm);
-        hkti_heap_remove(&carrier->alarms, &coroutine->alarm);
-        coroutine->timed = false;
-        /* pairs: wake, nudge */
-        if (hkti_cas_acq_rel(&coroutine->strand.word, HKTI_ASLEEP_SWITCHED, HKTI_ARMED))
-            make_ready(carrier, coroutine);
+        struct hkti_heap_node *first = carrier->alarms.first;
+        struct hkti_ready *ready = HKTI_CONTAINER(first, struct hkti_alarm, timer)->ready;
+        hkti_heap_remove(&carrier->alarms, first);
+        ready->timed = false;
+        if (ready->begins)
+            hkti_carrier_append(carrier, ready);
+        else
+            hkti_carrier_awaken(carrier, hkti_ready_coroutine(ready));
     }
 }
 
 struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier)
 {
-    collect(carrier);
-    ring(carrier);
-    struct hkti_coroutine **place = &carrier->ready;
+    hkti_carrier_collect(carrier);
+    if (carrier->alarms.first)
+        hkti_carrier_ring(carrier, hkti_os_now());
+    struct hkti_ready **place = &carrier->ready;
     if (carrier->exclusive)
-        while (*place && *place != carrier->exclusive && !(*place)->helps)
+        while (*place && *place != &carrier->exclusive->ready && !(*place)->helps)
             place = &(*place)->next;
-    struct hkti_coroutine *next = *place;
+    struct hkti_ready *next = *place;
     if (next == NULL)
         return NULL;
     *place = next->next;
     if (next->next == NULL)
         carrier->ready_end = place;
-    return next;
+    return hkti_ready_coroutine(next);
 }

@@ -28,20 +28,33 @@
 
 struct hkti_carrier;
 
+/* What may be in a ready list: a coroutine that may go on; or something that the engine is to begin. */
+struct hkti_ready {
+    struct hkti_ready *next;
+    uint8_t begins; /* 0: a coroutine; else the engine's kind */
+    /* Of coroutines. */
+    bool timed;
+    bool exclusive; /* while it waits, nobody else runs on its thread */
+    bool helps;     /* but for those */
+};
+
+/* What to make ready at a point in time. */
+struct hkti_alarm {
+    struct hkti_heap_node timer;
+    struct hkti_ready *ready;
+};
+
 /* Lies at the upper end of its stack. What a switch touches is one line, right above the first frame. */
 struct hkti_coroutine {
     struct hkti_context context __attribute__((aligned(64)));
     struct hkti_stack stack;
     struct hkti_carrier *carrier;
-    struct hkti_coroutine *next; /* in `remote`, the ready list, or the spares */
-    bool timed;
-    bool exclusive;                /* while it waits, nobody else runs on its thread */
-    bool helps;                    /* but for those */
+    struct hkti_ready ready; /* in `remote`, the ready list, or the spares */
     void (*function)(void *value); /* what a spare one runs next */
     struct hkti_strand strand;     /* its local memory */
     void *value;
     struct hkti_coroutine *next_made; /* all of the carrier's, for debuggers too */
-    struct hkti_heap_node alarm;      /* in the carrier's alarms, if timed */
+    struct hkti_alarm alarm;          /* in the carrier's alarms, if timed */
     uint64_t engine[8];               /* the engine's own, zero at first */
     void *asan_stack;                 /* of the sanitizers */
     void *tsan_fiber;
@@ -49,13 +62,21 @@ struct hkti_coroutine {
 };
 _Static_assert(offsetof(struct hkti_coroutine, strand) == 64, "one line");
 
+/* A coroutine that waits for an fd; lies on its stack. */
+struct hkti_fd_watch {
+    struct hkti_node node; /* the engine's */
+    struct hkti_coroutine *coroutine;
+    struct hkti_fd_interest *interest;
+};
+
 struct hkti_carrier {
-    struct hkti_coroutine *remote __attribute__((aligned(64)));
+    struct hkti_ready *remote __attribute__((aligned(64)));
     uint32_t visitors;
+    struct hkti_strand *doorbell; /* who is nudged when there are news: the base, as a rule; atomic */
     struct hkti_strand *base __attribute__((aligned(64)));
     struct hkti_coroutine *current; /* NULL: the base */
-    struct hkti_coroutine *ready, **ready_end;
-    struct hkti_coroutine *spare;
+    struct hkti_ready *ready, **ready_end;
+    struct hkti_ready *spare;
     struct hkti_coroutine *made;
     struct hkti_coroutine *exclusive; /* the exclusive one that waits */
     struct hkti_heap alarms;
@@ -65,6 +86,11 @@ struct hkti_carrier {
     /* The engine's: the current one, `self`, waits (for_jobs: for jobs). Others run meanwhile, or
      * the thread sleeps; returns when hkti_carrier_next has said `self`. */
     void (*park)(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs);
+    /* The engine's, or NULL, and then an fd is waited for by the thread: from now on, until unwatch,
+     * an event of the fd writes interest->revents and makes the coroutine ready (by
+     * hkti_carrier_awaken). A negative errno ends the wait. */
+    int (*watch)(struct hkti_carrier *carrier, struct hkti_fd_watch *watch);
+    void (*unwatch)(struct hkti_carrier *carrier, struct hkti_fd_watch *watch);
     struct hkti_context base_context;
     const void *base_low; /* its stack, for the sanitizers */
     size_t base_size;
@@ -92,6 +118,39 @@ _Noreturn void hkti_coroutine_leave(struct hkti_carrier *carrier, struct hkti_co
 
 /* The next one that is ready and may run, taken out; NULL: none. Looks at the alarms too. */
 struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier);
+
+/* The same in parts, for engines that begin things. On its own thread: to append; to take in what
+ * others made ready; what alarms have passed; the first one out. From any thread: to hand in. */
+static inline void hkti_carrier_append(struct hkti_carrier *carrier, struct hkti_ready *ready)
+{
+    ready->next = NULL;
+    *carrier->ready_end = ready;
+    carrier->ready_end = &ready->next;
+}
+static inline struct hkti_ready *hkti_carrier_pop(struct hkti_carrier *carrier)
+{
+    struct hkti_ready *first = carrier->ready;
+    if (first) {
+        carrier->ready = first->next;
+        if (carrier->ready == NULL)
+            carrier->ready_end = &carrier->ready;
+    }
+    return first;
+}
+void hkti_carrier_collect(struct hkti_carrier *carrier);
+void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now);
+void hkti_carrier_hand_in(struct hkti_carrier *carrier, struct hkti_ready *ready);
+/* To set an alarm, which is not set; to take it back. */
+void hkti_carrier_set_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm,
+                            int64_t deadline);
+void hkti_carrier_clear_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm);
+/* Makes a coroutine that sleeps look again, unless a waker has it and will do so. */
+void hkti_carrier_awaken(struct hkti_carrier *carrier, struct hkti_coroutine *coroutine);
+static inline struct hkti_coroutine *hkti_ready_coroutine(struct hkti_ready *ready)
+{
+    return HKTI_CONTAINER(ready, struct hkti_coroutine, ready);
+}
+
 /* Is there one, perhaps? For who is about to sleep, after the base's word is armed. */
 static inline bool hkti_carrier_has_news(const struct hkti_carrier *carrier)
 {
@@ -102,6 +161,9 @@ static inline int64_t hkti_carrier_alarm(const struct hkti_carrier *carrier)
 {
     return carrier->alarms.first ? carrier->alarms.first->key : 0;
 }
+
+/* The calling coroutine goes behind those that are ready. False in a thread's own strand. */
+bool hkti_carrier_yield(void);
 
 /* The calling coroutine's carrier; NULL in a thread's own strand. */
 static inline struct hkti_carrier *hkti_carrier_self(void)
