@@ -10,7 +10,7 @@ else()
     message(FATAL_ERROR "hocket does not know the processor ${CMAKE_SYSTEM_PROCESSOR}")
 endif()
 
-set(hkt_layers base os os/linux os/${HKT_ARCH} park sync thread strand exec)
+set(hkt_layers base os os/linux os/${HKT_ARCH} park sync thread strand exec loop)
 if(HKT_SIM)
     list(APPEND hkt_layers os/sim)
 endif()

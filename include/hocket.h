@@ -5,6 +5,7 @@
 
 #include <hocket/barrier.h>
 #include <hocket/condition.h>
+#include <hocket/context.h>
 #include <hocket/error.h>
 #include <hocket/event.h>
 #include <hocket/executor.h>
@@ -14,15 +15,20 @@
 #include <hocket/giant_lock.h>
 #include <hocket/local.h>
 #include <hocket/lock.h>
+#include <hocket/loop.h>
 #include <hocket/memory.h>
 #include <hocket/once.h>
 #include <hocket/parallel.h>
 #include <hocket/queue.h>
+#include <hocket/run.h>
 #include <hocket/rwlock.h>
+#include <hocket/scheduler.h>
 #include <hocket/scope.h>
 #include <hocket/semaphore.h>
 #include <hocket/simulate.h>
 #include <hocket/stream.h>
+#include <hocket/task.h>
+#include <hocket/task_group.h>
 #include <hocket/thread.h>
 #include <hocket/thread_pool.h>
 #include <hocket/thread_state.h>

@@ -17,7 +17,7 @@ import gdb.unwinder
 
 # Where a context has its registers, from its stack pointer on; and its size.
 CONTEXTS = {
-    "i386:x86-64": ("rip", "rsp", 56, {"r15": 0, "r14": 8, "r13": 16, "r12": 24, "rbx": 32,
+    "i386:x86-64": ("rip", "rsp", 184, {"r15": 0, "r14": 8, "r13": 16, "r12": 24, "rbx": 32,
                                        "rbp": 40, "rip": 48}),
     "aarch64": ("pc", "sp", 160, {**{f"x{19 + i}": 8 * i for i in range(12)}, "pc": 88}),
 }

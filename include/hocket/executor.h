@@ -32,7 +32,9 @@ typedef struct hkt_submit_options {
     bool no_foreign_work; /* waits of this job start and resume no jobs but those it waits for: for
                              jobs that hold a foreign lock (a pthread_mutex_t) over our waits, which
                              belongs to the thread and not to the job */
-    uint64_t reserved[3]; /* zero */
+    bool eager_start;     /* a task runs at once, up to its first wait, before hkt_submit returns */
+    const char *name;     /* for reports; copied; NULL: none, a task is then "Task-N" */
+    uint64_t reserved[2]; /* zero */
 } hkt_submit_options;
 
 /* Hands in a job: 0 and its future, in *future if that is not NULL. Who does not want it gets a
@@ -107,6 +109,9 @@ HKT_API void hkt_executor_destroy(hkt_executor *executor);
 
 /* How many jobs it may run at a time. */
 HKT_API unsigned hkt_executor_max_workers(const hkt_executor *executor);
+
+/* The executor that the caller is a job of, the innermost; NULL in none. */
+HKT_API hkt_executor *hkt_executor_current(void);
 
 /* The engine without workers: a job runs in hkt_submit itself, before that returns. For tests, and
  * where nothing may run beside. 0, -ENOMEM. */

@@ -41,8 +41,11 @@ bool hkti_future_is_own(hkt_future *future)
 /* The caller, or a job that waits for it, must not let others run on its thread, but for what it waits
  * for: what nobody has begun is run here and now, and coroutines of this thread that have begun it may
  * go on; and what these wait for, in turn. */
-static void help(struct hkti_worker *worker, const struct hkti_wanted *wanted, bool cancels)
+static void help(struct hkti_worker *worker, struct hkti_wanted *wanted, bool cancels)
 {
+    hkt_future *claimed;
+    while (wanted->claim && (claimed = wanted->claim(wanted, &worker->pool->executor)) != NULL)
+        hkti_future_execute(claimed, !cancels);
     for (size_t i = 0; i < wanted->count; i++) {
         hkt_future *future = wanted->futures[i];
         if (future == NULL || future->executor != &worker->pool->executor)
@@ -55,7 +58,7 @@ static void help(struct hkti_worker *worker, const struct hkti_wanted *wanted, b
         if (other == NULL || other == worker->carrier.current || other->ready.helps)
             continue;
         other->ready.helps = worker->helpers = true;
-        const struct hkti_wanted *others = hkti_job_state(other)->wanted;
+        struct hkti_wanted *others = hkti_job_state(other)->wanted;
         if (others)
             help(worker, others, false);
     }
@@ -71,12 +74,17 @@ static void end_help(struct hkti_worker *worker)
 
 /* A job of an engine of the user's, whose threads might all wait for jobs that none of them begins: it
  * runs those that nobody has begun. The engine finds them done. */
-static void run_here(const struct hkti_wanted *wanted)
+static void run_here(struct hkti_wanted *wanted)
 {
+    hkt_executor *executor = hkt_executor_current();
+    hkt_future *claimed;
+    if (wanted->claim && executor && executor->ops->runs_wanted)
+        while ((claimed = wanted->claim(wanted, executor)) != NULL)
+            hkti_future_execute(claimed, !wanted->cancels);
     for (size_t i = 0; i < wanted->count; i++) {
         hkt_future *future = wanted->futures[i];
-        if (future && future->executor && hkti_is_inside(future->executor) &&
-            hkti_future_claim(future, false))
+        if (future && future->executor && future->executor->ops->runs_wanted &&
+            hkti_is_inside(future->executor) && hkti_future_claim(future, false))
             hkti_future_execute(future, !wanted->cancels);
     }
 }
@@ -84,7 +92,7 @@ static void run_here(const struct hkti_wanted *wanted)
 int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs)
 {
     struct hkti_worker *worker = hkti_worker_self();
-    *for_jobs = worker != NULL;
+    *for_jobs = hkti_self()->coroutine != NULL;
     if (worker == NULL) {
         run_here(wanted);
         return 0;

@@ -8,8 +8,8 @@
 #include "base/seconds.h"
 #include "park/wait.h"
 
-int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
-                    const hkt_submit_options *options)
+int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
+                const hkt_submit_options *options, struct hkti_member *member)
 {
     int err = hkti_cancelled(0);
     if (err < 0)
@@ -22,17 +22,23 @@ int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job, v
             "only exec");
     if (executor == NULL && (executor = hkt_default_executor()) == NULL)
         return -ENOMEM;
-    hkt_future *made = hkti_future_make(job, arg, executor, options);
+    hkt_future *made = hkti_future_make(job, arg, executor, options, member);
     if (made == NULL)
         return -ENOMEM;
     err = executor->ops->submit(executor, made);
     if (err < 0)
-        hkti_future_release(made); /* it was not handed in after all */
+        hkti_future_unmake(made);
     else if (future)
         *future = made;
     else
         hkt_future_destroy(made);
     return err;
+}
+
+int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
+                    const hkt_submit_options *options)
+{
+    return hkti_submit(executor, future, job, arg, options, NULL);
 }
 
 int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg)
@@ -77,6 +83,12 @@ void hkt_executor_destroy(hkt_executor *executor)
     if (err == -EDEADLK)
         hkti_misuse("hkt_executor_destroy: called by a job of that executor %p", (void *)executor);
     executor->ops->destroy(executor);
+}
+
+hkt_executor *hkt_executor_current(void)
+{
+    const struct hkti_run *run = hkti_self()->run;
+    return run ? run->future->executor : NULL;
 }
 
 unsigned hkt_executor_max_workers(const hkt_executor *executor)

@@ -13,9 +13,11 @@
 
 #include "base/memory.h"
 #include "base/report.h"
+#include "exec/executor.h"
 #include "park/wait.h"
+#include "thread/context.h"
 
-/* What the user asked to be called. */
+/* What the user asked to be called: a late watch. */
 struct callback {
     struct hkti_watch watch;
     hkt_done_callback *function;
@@ -24,7 +26,7 @@ struct callback {
 
 static hkt_future *make(hkt_job *job, void *arg, uint32_t state)
 {
-    hkt_future *made = hkti_future_allocate();
+    hkt_future *made = hkti_line_allocate();
     if (made == NULL)
         return NULL;
     made->job = job;
@@ -35,6 +37,7 @@ static hkt_future *make(hkt_job *job, void *arg, uint32_t state)
     made->result = 0;
     made->priority = 0;
     made->no_foreign_work = false;
+    made->is_task = made->eager_start = false;
     made->watches = NULL;
     made->sentence = NULL;
     hkti_init(&made->scope, (struct hkti_scope *)0);
@@ -42,7 +45,7 @@ static hkt_future *make(hkt_job *job, void *arg, uint32_t state)
 }
 
 hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
-                             const hkt_submit_options *options)
+                             const hkt_submit_options *options, struct hkti_member *member)
 {
     hkt_future *made = make(job, arg, HKTI_FUTURE_PENDING | HKTI_FUTURE_QUEUED);
     if (made == NULL)
@@ -51,6 +54,13 @@ hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
     if (options) {
         made->priority = (uint8_t)options->priority;
         made->no_foreign_work = options->no_foreign_work;
+        made->eager_start = options->eager_start;
+    }
+    const char *name = options ? options->name : NULL;
+    if ((executor->tasks || hkti_self()->context || name || member) &&
+        !hkti_task_add(made, name, member)) {
+        hkti_future_unmake(made);
+        return NULL;
     }
     return made;
 }
@@ -64,6 +74,15 @@ int hkt_future_create(hkt_future **future)
     return 0;
 }
 
+void hkti_future_unmake(hkt_future *future)
+{
+    if (future->is_task)
+        hkti_task_release(hkti_future_task(future));
+    if (future->sentence)
+        hkti_release(future->sentence, HKT_SENTENCE_MAX);
+    hkti_line_release(future);
+}
+
 /* Nobody touches it any more. */
 static void give_back(hkt_future *future, uint32_t state)
 {
@@ -72,9 +91,7 @@ static void give_back(hkt_future *future, uint32_t state)
     if (failed && !(state & HKTI_FUTURE_SEEN))
         hkti_report_line("a job failed, and nobody looked at its result: %s",
                          future->sentence ? future->sentence : hkt_strerror(future->result));
-    if (future->sentence)
-        hkti_release(future->sentence, HKT_SENTENCE_MAX);
-    hkti_future_release(future);
+    hkti_future_unmake(future);
 }
 
 static bool is_over(uint32_t state)
@@ -106,20 +123,10 @@ void hkt_future_destroy(hkt_future *future)
         change(future, HKTI_FUTURE_DETACHED, 0);
 }
 
-static void run_callbacks(hkt_future *future, struct hkti_watch *list)
-{
-    while (list) {
-        struct callback *callback = HKTI_CONTAINER(list, struct callback, watch);
-        list = list->next;
-        callback->function(future, callback->arg);
-        hkti_release(callback, sizeof *callback);
-    }
-}
-
 /* It is done and was watched: tells everybody, in the order in which they came. */
 static void tell(hkt_future *future)
 {
-    struct hkti_watch *list = NULL, *callbacks = NULL, **end = &callbacks;
+    struct hkti_watch *list = NULL, *late = NULL, **end = &late;
     hkti_guard_acquire(&future->guard);
     while (future->watches) {
         struct hkti_watch *watch = future->watches;
@@ -130,16 +137,20 @@ static void tell(hkt_future *future)
     while (list) {
         struct hkti_watch *watch = list;
         list = list->next;
-        if (watch->done) {
-            watch->done(watch, future);
-        } else {
+        if (watch->late) {
             watch->next = NULL;
             *end = watch;
             end = &watch->next;
+        } else {
+            watch->done(watch, future);
         }
     }
     hkti_guard_release(&future->guard);
-    run_callbacks(future, callbacks);
+    while (late) {
+        struct hkti_watch *watch = late;
+        late = late->next;
+        watch->done(watch, future);
+    }
     change(future, HKTI_FUTURE_SETTLED, 0);
 }
 
@@ -209,11 +220,14 @@ void hkti_future_execute(hkt_future *future, bool shield)
     struct hkti_scope scope = { .strand = self, .shield = shield, .parent = self->scope };
     struct hkti_run run = { future, self->run };
     struct hkti_kept_sentence kept; /* of the caller, if the job runs inside its call */
+    struct hkti_task *task = hkti_future_task(future);
+    struct hkti_context_node *context = self->context;
     hkti_sentence_keep(self, &kept);
     self->scope = &scope;
     self->run = &run;
+    self->context = task ? task->context : NULL;
     hkti_store_release(&future->scope, &scope); /* pairs: future-scope */
-    int result = future->job(future->arg);
+    int result = task ? hkti_task_run(task, &scope) : future->job(future->arg);
     if (hkti_self() != self)
         hkti_misuse(
             "a job was left by longjmp, while strand %p waited for it or beside it: it must "
@@ -223,6 +237,8 @@ void hkti_future_execute(hkt_future *future, bool shield)
         hkti_misuse("a job returned without leaving scope %p", (void *)self->scope);
     self->scope = scope.parent;
     self->run = run.outer;
+    hkti_context_drop(self->context);
+    self->context = context;
     finish(future, HKTI_FUTURE_RUNNING, result);
     hkti_sentence_restore(self, &kept);
 }
@@ -322,7 +338,8 @@ static uint32_t step_of(const hkt_future *future)
 
 void *hkt_future_arg(const hkt_future *future)
 {
-    return future->arg;
+    const struct hkti_task *task = hkti_future_task(future);
+    return task ? task->arg : future->arg;
 }
 
 bool hkt_future_running(const hkt_future *future)
@@ -401,16 +418,20 @@ void hkti_future_unwatch(hkt_future *future, struct hkti_watch *watch)
     hkti_guard_release(&future->guard);
 }
 
+static void call_back(struct hkti_watch *watch, hkt_future *future)
+{
+    struct callback *callback = HKTI_CONTAINER(watch, struct callback, watch);
+    callback->function(future, callback->arg);
+    hkti_release(callback, sizeof *callback);
+}
+
 int hkt_future_add_done_callback(hkt_future *future, hkt_done_callback *function, void *arg)
 {
     struct callback *callback = hkti_allocate(sizeof *callback);
     if (callback == NULL)
         return -ENOMEM;
-    callback->function = function;
-    callback->arg = arg;
-    if (hkti_future_watch(future, &callback->watch) == 1) {
-        hkti_release(callback, sizeof *callback);
-        function(future, arg);
-    }
+    *callback = (struct callback){ { .done = call_back, .late = true }, function, arg };
+    if (hkti_future_watch(future, &callback->watch) == 1)
+        call_back(&callback->watch, future);
     return 0;
 }

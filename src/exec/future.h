@@ -24,9 +24,15 @@
 
 #include <hocket/executor.h>
 #include <hocket/future.h>
+#include <hocket/thread.h>
 
+#include "exec/lines.h"
 #include "park/guard.h"
 #include "park/scope.h"
+#include "strand/carrier.h"
+
+struct hkti_member;
+struct hkti_context_node;
 
 enum {
     HKTI_FUTURE_PENDING,
@@ -48,8 +54,9 @@ enum {
 struct hkti_watch {
     struct hkti_watch *next;
     /* Called once, by who finishes or cancels it, under the future's guard: may take guards of its
-     * own and hkti_wake, no more. NULL: a callback of the user (future.c). */
+     * own and hkti_wake, no more. */
     void (*done)(struct hkti_watch *watch, hkt_future *future);
+    bool late; /* `done` is called after that, without the guard, the future still being there */
 };
 
 struct hkt_future {
@@ -61,6 +68,8 @@ struct hkt_future {
     int result;
     uint8_t priority;
     bool no_foreign_work;
+    bool is_task; /* `arg` is its hkti_task */
+    bool eager_start;
     struct hkti_watch *watches; /* the last added first */
     char *sentence;             /* HKT_SENTENCE_MAX bytes, or NULL */
     union {
@@ -71,9 +80,49 @@ struct hkt_future {
 
 _Static_assert(sizeof(struct hkt_future) == 64, "a future is one cache line");
 
+/* What the future of a task has besides, and that of any job that has a name, a context or a group. One
+ * line, given back with the future. Its engine may touch it until the job has begun; the job's own
+ * thread after that. */
+struct hkti_task {
+    hkt_future *future;
+    void *arg;                         /* the user's */
+    struct hkti_context_node *context; /* that it will begin in */
+    char *name;                        /* a line; NULL: it has none */
+    struct hkti_ready ready;           /* the engine's */
+    uint32_t number, parent;    /* of the engine: from 1 on; who spawned it, 0: none of these */
+    struct hkti_member *member; /* of a task group; NULL */
+};
+_Static_assert(sizeof(struct hkti_task) == HKTI_LINE, "one line");
+
+/* A future becomes a task's: false without memory, and what there is goes with the future. Its line is
+ * given back. Its job is run, if its group lets it begin. (task.c) */
+bool hkti_task_add(hkt_future *future, const char *name, struct hkti_member *member);
+void hkti_task_release(struct hkti_task *task);
+int hkti_task_run(struct hkti_task *task, struct hkti_scope *scope);
+
+/* For who is in a signal handler: the name that the calling strand's job has, else its thread's; NULL. */
+const char *hkti_job_name(void);
+
+/* Cut to its size: false without memory. */
+bool hkti_task_keep_name(struct hkti_task *task, const char *name);
+
+/* The name of a future's job, given or "Task-N"; it must stay meanwhile. */
+void hkti_task_name(const hkt_future *future, char name[HKT_NAME_MAX]);
+
+static inline struct hkti_task *hkti_future_task(const hkt_future *future)
+{
+    return future->is_task ? (struct hkti_task *)future->arg : NULL;
+}
+
 /* A pending one, to be queued and run; NULL: no memory. */
 hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
-                             const hkt_submit_options *options);
+                             const hkt_submit_options *options, struct hkti_member *member);
+/* It was not handed in after all. */
+void hkti_future_unmake(hkt_future *future);
+
+/* hkt_submit_with, of a group's child too; NULL: of none. */
+int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
+                const hkt_submit_options *options, struct hkti_member *member);
 
 /* Takes the job of a pending future: true if nobody was quicker. `queued`: the caller takes it out of
  * its engine's queue, and if somebody was quicker has nothing more to do with it. */
@@ -126,6 +175,8 @@ struct hkti_wanted {
     hkt_future *const *futures;
     size_t count, next;
     bool cancels; /* the end of the caller's scope ends them */
+    /* Others than those: one that nobody has begun, claimed, of this executor; NULL: none. */
+    hkt_future *(*claim)(struct hkti_wanted *wanted, const hkt_executor *executor);
 };
 
 /* Before a wait for these by a job: its worker gets ready to run others meanwhile, and these in any
@@ -133,13 +184,5 @@ struct hkti_wanted {
  * to say in the wait. 0, -ENOMEM. And after the wait. (await.c) */
 int hkti_futures_prepare(struct hkti_wanted *wanted, bool *for_jobs);
 void hkti_futures_waited(void);
-
-/* Futures that the calling thread keeps for the next submits, given back to the process. */
-void hkti_future_cache_empty(struct hkti_strand *self);
-/* At the end of the process: all memory is given back, if no future is in use. */
-bool hkti_future_cache_finalize(void);
-/* A new one, not set up; NULL. One that nobody uses any more. (cache.c) */
-hkt_future *hkti_future_allocate(void);
-void hkti_future_release(hkt_future *future);
 
 #endif

@@ -89,9 +89,12 @@ static void destroy(hkt_executor *executor)
     hkti_release(open, sizeof *open);
 }
 
-static const struct hkti_executor_ops ops = {
-    .submit = submit, .close = close, .await = await, .destroy = destroy, .ran = ran
-};
+static const struct hkti_executor_ops ops = { .submit = submit,
+                                              .close = close,
+                                              .await = await,
+                                              .destroy = destroy,
+                                              .ran = ran,
+                                              .runs_wanted = true };
 
 int hkt_executor_create(hkt_executor **executor, const hkt_engine *vtable, void *engine)
 {

@@ -111,6 +111,8 @@ static hkt_future *take_any(struct hkti_worker *worker)
 /* One of those that this coroutine waits for, claimed; NULL: others have them all. */
 static hkt_future *claim_wanted(const struct hkti_worker *worker, struct hkti_wanted *wanted)
 {
+    if (wanted->claim)
+        return wanted->claim(wanted, &worker->pool->executor);
     while (wanted->next < wanted->count) {
         hkt_future *future = wanted->futures[wanted->next++];
         if (future && future->executor == &worker->pool->executor &&
@@ -290,7 +292,7 @@ static bool may_leave(struct hkti_worker *worker)
 }
 
 /* A free coroutine. */
-static void run(void *value)
+static struct hkti_coroutine *run(void *value)
 {
     struct hkti_worker *worker = value;
     struct hkti_carrier *carrier = &worker->carrier;
@@ -299,11 +301,11 @@ static void run(void *value)
         if (next && worker->searching)
             stop_searching(worker); /* it may be long until the next look */
         if (next)
-            hkti_coroutine_leave(carrier, next);
+            return next;
         if (work(worker))
             continue;
         if (may_leave(worker))
-            hkti_coroutine_leave(carrier, NULL);
+            return NULL;
         sleep(worker, worker->active == 0);
     }
 }
@@ -367,19 +369,11 @@ static void leave_pool(struct hkti_worker *worker)
         hkt_event_set(&pool->ended);
 }
 
-/* Of the calling strand's thread; in a signal handler. */
-static const char *name(void)
-{
-    const struct hkti_strand *self = hkti_os_local();
-    const struct hkt_thread *thread = self->thread;
-    return thread ? thread->name : NULL;
-}
-
 int hkti_worker_main(void *value)
 {
     struct hkti_worker *worker = value;
     struct hkti_pool *pool = worker->pool;
-    hkti_store_relaxed(&hkti_overflow_name, name);
+    hkti_store_relaxed(&hkti_overflow_name, hkti_job_name);
     hkti_overflow_watch();
     (void)hkti_overflow_thread(); /* without memory for it an overflow has no report */
     hkti_carrier_begin(&worker->carrier, pool->stack_size);

@@ -47,7 +47,15 @@ static inline void *hkti_os_local(void)
 
 /* The calling thread runs another strand from now on, whose memory this is: for coroutines. It lies
  * at the upper end of its stack, which begins at `stack`; NULL: that of the thread itself. */
+#ifdef HKT_SIM
 void hkti_os_set_local(void *local, const void *stack);
+#else
+static inline void hkti_os_set_local(void *local, const void *stack)
+{
+    (void)stack;
+    hkti_os_local_memory = local;
+}
+#endif
 
 /* Calls function(local memory) when the calling strand ends: 0 or -ENOMEM. One function a strand.
  */
@@ -68,6 +76,24 @@ int hkti_os_wake_fd_open(void);
 void hkti_os_wake_fd_set(int fd);
 void hkti_os_wake_fd_clear(int fd);
 void hkti_os_wake_fd_close(int fd);
+
+/* A set of fds, itself an fd, or a negative errno; closed as an eventfd is. Watching an fd for `events`
+ * (of poll), it is told once, with the token, and then no more until it is watched again; `always`: as
+ * long as it is ready. What is closed leaves the set. 0, or a negative errno. */
+struct hkti_os_event {
+    uint64_t token;
+    unsigned events;
+};
+int hkti_os_poller_open(void);
+int hkti_os_poller_watch(int poller, int fd, unsigned events, uint64_t token, bool always);
+/* Waits until there are some, or wake_fd, which is in the set too, is readable, or the deadline: how
+ * many, at the most n; also 0 without reason. */
+int hkti_os_poller_wait(int poller, int wake_fd, struct hkti_os_event *events, int n,
+                        int64_t deadline);
+
+/* An fd that is readable from a time on, 0: never; or a negative errno. */
+int hkti_os_timer_fd_open(void);
+void hkti_os_timer_fd_set(int fd, int64_t deadline);
 
 /* Threads. `stack_size` 0 is the system's, which may also ask for more than it says; the rest is
  * os's own. The struct must stay where it is
@@ -131,5 +157,7 @@ void hkti_os_write_error(const char *text, size_t size);
 /* Catches signo from now on, calling `handler` with SA_RESTART; NULL: its default again. -EINVAL.
  */
 int hkti_os_signal(int signo, void (*handler)(int));
+/* Has it its default action? */
+bool hkti_os_signal_is_default(int signo);
 
 #endif

@@ -33,6 +33,13 @@ bool hkti_strand_events_finalize(void)
     return all;
 }
 
+void hkti_strand_events_report(void)
+{
+    for (struct hkti_strand_events *events = all_events; events; events = events->next)
+        if (events->report)
+            events->report();
+}
+
 void hkti_strand_forget(struct hkti_strand *self)
 {
     for (struct hkti_strand_events *events = all_events; events; events = events->next)

@@ -41,6 +41,7 @@ struct hkti_sleeper;
 struct hkti_coroutine;
 struct hkti_forks;
 struct hkti_run;
+struct hkti_context_node;
 
 /* Called around every wait of a strand, except those that say otherwise: `before` when it is about
  * to wait, `after`, in the opposite order, when it has waited. `after` may wait itself. They live
@@ -97,6 +98,7 @@ struct hkti_strand {
     void *thread; /* of the layer thread: its record of this thread */
     void *locals; /* likewise: its thread-local values */
     size_t local_count;
+    struct hkti_context_node *context; /* likewise: its context variables' values */
     int sentence_err;
     char sentence[HKT_SENTENCE_MAX];
     char words[80]; /* of hkt_strerror */
@@ -125,14 +127,16 @@ struct hkti_strand_events {
     void (*born)(struct hkti_strand *self);
     void (*ends)(struct hkti_strand *self);
     bool (*finalize)(void);
+    void (*report)(void); /* at the end of hkt_thread_report_all */
     struct hkti_strand_events *next;
 };
 
 /* Puts it behind those that are there. By constructors, before there is a second thread. */
 void hkti_strand_events_add(struct hkti_strand_events *events);
 
-/* Calls `finalize` of all; false if one did. */
+/* Calls `finalize` of all; false if one did. Calls `report` of all. */
 bool hkti_strand_events_finalize(void);
+void hkti_strand_events_report(void);
 
 /* What was kept for the strand is given back; it may go on as if it were new. */
 void hkti_strand_forget(struct hkti_strand *self);

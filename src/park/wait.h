@@ -51,7 +51,7 @@ struct hkti_wait {
     int (*reason)(struct hkti_wait *wait);
     bool cancellable;
     const struct hkti_sleeper *sleeper; /* NULL: the caller's own way to sleep */
-    bool for_jobs; /* a worker may begin other jobs meanwhile */
+    bool for_jobs;                      /* a worker may begin other jobs meanwhile */
     bool no_spin;
     bool no_hooks;
     bool in_front; /* goes to the head of the list */

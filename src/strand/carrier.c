@@ -2,7 +2,8 @@
 /* Coroutines and their carriers: carrier.h has the states and who may touch what.
  *
  * A coroutine's record lies at the upper end of its stack, so one page serves both until it calls
- * deeper. A spare one is begun anew each time: its stack is the same, its frames are gone.
+ * deeper. A spare one rests in its first frame, in a switch as the parked ones are; so it is gone on with
+ * as they are, and the processor, which keeps a record of calls, predicts the returns that follow.
  *
  * Sleeping by switching (the third of park's sleepers): the word goes from ARMED to ASLEEP_SWITCHED,
  * then the engine parks the coroutine. Whoever brings the word from there to another state (a waker,
@@ -14,6 +15,7 @@
 #include "strand/carrier.h"
 
 #include "base/report.h"
+#include "os/switch_here.h"
 #include "park/sleeper.h"
 #include "park/wait.h"
 #include "strand/sanitizers.h"
@@ -42,18 +44,6 @@ static void rouse(struct hkti_strand *strand)
         hkti_carrier_append(carrier, &coroutine->ready);
     else
         hkti_carrier_hand_in(carrier, &coroutine->ready);
-}
-
-void hkti_carrier_set_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm,
-                            int64_t deadline)
-{
-    alarm->timer.key = deadline;
-    hkti_heap_insert(&carrier->alarms, &alarm->timer);
-}
-
-void hkti_carrier_clear_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm)
-{
-    hkti_heap_remove(&carrier->alarms, &alarm->timer);
 }
 
 static int sleep_switched(struct hkti_strand *self, struct hkti_wait *wait, int64_t deadline)
@@ -89,16 +79,6 @@ static const struct hkti_sleeper switched = { .sleep = sleep_switched, .rouse = 
 static const struct hkti_sleeper switched_with_fds = { .sleep = sleep_switched,
                                                        .rouse = rouse,
                                                        .takes_fds = true };
-
-bool hkti_carrier_yield(void)
-{
-    struct hkti_coroutine *self = hkti_self()->coroutine;
-    if (self == NULL)
-        return false;
-    hkti_carrier_append(self->carrier, &self->ready);
-    self->carrier->park(self->carrier, self, false);
-    return true;
-}
 
 void hkti_carrier_begin(struct hkti_carrier *carrier, size_t stack_size)
 {
@@ -181,14 +161,6 @@ struct hkti_coroutine *hkti_coroutine_take(struct hkti_carrier *carrier)
     return taken;
 }
 
-static void begin(void *value)
-{
-    struct hkti_coroutine *self = value;
-    hkti_sanitizers_arrived(self->carrier, self);
-    self->function(self->value);
-    hkti_misuse("a coroutine's function has returned");
-}
-
 /* The thread goes on as `to`. */
 static void set_current(struct hkti_carrier *carrier, struct hkti_coroutine *to)
 {
@@ -199,40 +171,45 @@ static void set_current(struct hkti_carrier *carrier, struct hkti_coroutine *to)
         hkti_os_set_local(carrier->base, NULL);
 }
 
-static void switch_to(struct hkti_carrier *carrier, struct hkti_coroutine *to, bool for_good)
+/* Not inlined, so that hkti_switch_here may be in it. */
+__attribute__((noinline)) void hkti_carrier_switch(struct hkti_carrier *carrier,
+                                                   struct hkti_coroutine *to)
 {
     struct hkti_coroutine *from = carrier->current;
     set_current(carrier, to);
-    hkti_sanitizers_leaving(carrier, from, to, for_good);
-    hkti_switch(from ? &from->context : &carrier->base_context,
-                to ? &to->context : &carrier->base_context, to);
+    hkti_sanitizers_leaving(carrier, from, to);
+    hkti_switch_here(from ? &from->context : &carrier->base_context,
+                     to ? &to->context : &carrier->base_context, to);
     hkti_sanitizers_arrived(carrier, from);
 }
 
-void hkti_coroutine_run(struct hkti_coroutine *coroutine, void (*function)(void *value),
+/* The first frame. */
+static void begin(void *value)
+{
+    struct hkti_coroutine *self = value;
+    struct hkti_carrier *carrier = self->carrier;
+    hkti_sanitizers_arrived(carrier, self);
+    for (;;) {
+        struct hkti_coroutine *to = self->function(self->value);
+        self->ready.next = carrier->spare;
+        carrier->spare = &self->ready;
+        carrier->started--;
+        hkti_carrier_switch(carrier, to);
+    }
+}
+
+void hkti_coroutine_run(struct hkti_coroutine *coroutine, hkti_coroutine_function *function,
                         void *value)
 {
     coroutine->function = function;
     coroutine->value = value;
-    hkti_sanitizers_fresh(coroutine);
-    hkti_context_make(&coroutine->context, coroutine->stack.low,
-                      (size_t)((char *)coroutine - coroutine->stack.low), begin);
-    switch_to(coroutine->carrier, coroutine, false);
-}
-
-void hkti_carrier_switch(struct hkti_carrier *carrier, struct hkti_coroutine *to)
-{
-    switch_to(carrier, to, false);
-}
-
-void hkti_coroutine_leave(struct hkti_carrier *carrier, struct hkti_coroutine *to)
-{
-    struct hkti_coroutine *self = carrier->current;
-    self->ready.next = carrier->spare;
-    carrier->spare = &self->ready;
-    carrier->started--;
-    switch_to(carrier, to, true);
-    __builtin_unreachable();
+    if (!coroutine->ready.begun) {
+        coroutine->ready.begun = true;
+        hkti_sanitizers_fresh(coroutine);
+        hkti_context_make(&coroutine->context, coroutine->stack.low,
+                          (size_t)((char *)coroutine - coroutine->stack.low), begin);
+    }
+    hkti_carrier_switch(coroutine->carrier, coroutine);
 }
 
 void hkti_carrier_collect(struct hkti_carrier *carrier)
@@ -264,10 +241,9 @@ void hkti_carrier_awaken(struct hkti_carrier *carrier, struct hkti_coroutine *co
 
 void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now)
 {
-    while (carrier->alarms.first && carrier->alarms.first->key <= now) {
-        struct hkti_heap_node *first = carrier->alarms.first;
-        struct hkti_ready *ready = HKTI_CONTAINER(first, struct hkti_alarm, timer)->ready;
-        hkti_heap_remove(&carrier->alarms, first);
+    struct hkti_timer *timer;
+    while ((timer = hkti_timers_pop(&carrier->alarms, now)) != NULL) {
+        struct hkti_ready *ready = HKTI_CONTAINER(timer, struct hkti_alarm, timer)->ready;
         ready->timed = false;
         if (ready->begins)
             hkti_carrier_append(carrier, ready);
@@ -279,7 +255,7 @@ void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now)
 struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier)
 {
     hkti_carrier_collect(carrier);
-    if (carrier->alarms.first)
+    if (!hkti_timers_empty(&carrier->alarms))
         hkti_carrier_ring(carrier, hkti_os_now());
     struct hkti_ready **place = &carrier->ready;
     if (carrier->exclusive)

@@ -21,12 +21,15 @@
 #ifndef HKTI_STRAND_CARRIER_H
 #define HKTI_STRAND_CARRIER_H
 
-#include "base/heap.h"
+#include "base/timers.h"
 #include "os/switch.h"
 #include "park/strand.h"
 #include "strand/stack.h"
 
 struct hkti_carrier;
+
+/* What a coroutine runs: returns who goes on after it; NULL: the base. */
+typedef struct hkti_coroutine *hkti_coroutine_function(void *value);
 
 /* What may be in a ready list: a coroutine that may go on; or something that the engine is to begin. */
 struct hkti_ready {
@@ -36,11 +39,12 @@ struct hkti_ready {
     bool timed;
     bool exclusive; /* while it waits, nobody else runs on its thread */
     bool helps;     /* but for those */
+    bool begun;     /* its stack has a frame to go on with */
 };
 
 /* What to make ready at a point in time. */
 struct hkti_alarm {
-    struct hkti_heap_node timer;
+    struct hkti_timer timer;
     struct hkti_ready *ready;
 };
 
@@ -49,9 +53,9 @@ struct hkti_coroutine {
     struct hkti_context context __attribute__((aligned(64)));
     struct hkti_stack stack;
     struct hkti_carrier *carrier;
-    struct hkti_ready ready; /* in `remote`, the ready list, or the spares */
-    void (*function)(void *value); /* what a spare one runs next */
-    struct hkti_strand strand;     /* its local memory */
+    struct hkti_ready ready;           /* in `remote`, the ready list, or the spares */
+    hkti_coroutine_function *function; /* what a spare one runs next */
+    struct hkti_strand strand;         /* its local memory */
     void *value;
     struct hkti_coroutine *next_made; /* all of the carrier's, for debuggers too */
     struct hkti_alarm alarm;          /* in the carrier's alarms, if timed */
@@ -72,14 +76,15 @@ struct hkti_fd_watch {
 struct hkti_carrier {
     struct hkti_ready *remote __attribute__((aligned(64)));
     uint32_t visitors;
-    struct hkti_strand *doorbell; /* who is nudged when there are news: the base, as a rule; atomic */
+    struct hkti_strand
+        *doorbell; /* who is nudged when there are news: the base, as a rule; atomic */
     struct hkti_strand *base __attribute__((aligned(64)));
     struct hkti_coroutine *current; /* NULL: the base */
     struct hkti_ready *ready, **ready_end;
     struct hkti_ready *spare;
     struct hkti_coroutine *made;
     struct hkti_coroutine *exclusive; /* the exclusive one that waits */
-    struct hkti_heap alarms;
+    struct hkti_timers alarms;
     size_t started; /* coroutines that are not spare */
     size_t stack_size;
     struct hkti_stack at_hand; /* for the first coroutine, if `low` is not NULL */
@@ -108,14 +113,11 @@ bool hkti_coroutine_reserve(struct hkti_carrier *carrier);
 /* A spare coroutine, or a new one; NULL: no memory. It runs nothing yet. */
 struct hkti_coroutine *hkti_coroutine_take(struct hkti_carrier *carrier);
 /* One that was taken runs function(value) from now on; who calls goes on when somebody switches to
- * it. `function` does not return: it ends with hkti_coroutine_leave. */
-void hkti_coroutine_run(struct hkti_coroutine *coroutine, void (*function)(void *value),
+ * it. When the function returns, the coroutine is spare, and rests in its first frame. */
+void hkti_coroutine_run(struct hkti_coroutine *coroutine, hkti_coroutine_function *function,
                         void *value);
 /* To switch to one that is parked and ready, or to the base (NULL). */
 void hkti_carrier_switch(struct hkti_carrier *carrier, struct hkti_coroutine *to);
-/* The current one is spare from now on, and `to` (NULL: the base) goes on. */
-_Noreturn void hkti_coroutine_leave(struct hkti_carrier *carrier, struct hkti_coroutine *to);
-
 /* The next one that is ready and may run, taken out; NULL: none. Looks at the alarms too. */
 struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier);
 
@@ -140,10 +142,16 @@ static inline struct hkti_ready *hkti_carrier_pop(struct hkti_carrier *carrier)
 void hkti_carrier_collect(struct hkti_carrier *carrier);
 void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now);
 void hkti_carrier_hand_in(struct hkti_carrier *carrier, struct hkti_ready *ready);
-/* To set an alarm, which is not set; to take it back. */
-void hkti_carrier_set_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm,
-                            int64_t deadline);
-void hkti_carrier_clear_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm);
+/* To set an alarm, which is not set; to take back one that is. */
+static inline void hkti_carrier_set_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm,
+                                          int64_t deadline)
+{
+    hkti_timers_add(&carrier->alarms, &alarm->timer, deadline);
+}
+static inline void hkti_carrier_clear_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm)
+{
+    hkti_timers_remove(&carrier->alarms, &alarm->timer);
+}
 /* Makes a coroutine that sleeps look again, unless a waker has it and will do so. */
 void hkti_carrier_awaken(struct hkti_carrier *carrier, struct hkti_coroutine *coroutine);
 static inline struct hkti_coroutine *hkti_ready_coroutine(struct hkti_ready *ready)
@@ -157,13 +165,21 @@ static inline bool hkti_carrier_has_news(const struct hkti_carrier *carrier)
     return hkti_load_seq_cst(&carrier->remote) != NULL; /* pairs: ready */
 }
 /* When the first alarm is; 0: there is none. */
-static inline int64_t hkti_carrier_alarm(const struct hkti_carrier *carrier)
+static inline int64_t hkti_carrier_alarm(struct hkti_carrier *carrier)
 {
-    return carrier->alarms.first ? carrier->alarms.first->key : 0;
+    return hkti_timers_first(&carrier->alarms);
 }
 
 /* The calling coroutine goes behind those that are ready. False in a thread's own strand. */
-bool hkti_carrier_yield(void);
+static inline bool hkti_carrier_yield(void)
+{
+    struct hkti_coroutine *self = hkti_self()->coroutine;
+    if (self == NULL)
+        return false;
+    hkti_carrier_append(self->carrier, &self->ready);
+    self->carrier->park(self->carrier, self, false);
+    return true;
+}
 
 /* The calling coroutine's carrier; NULL in a thread's own strand. */
 static inline struct hkti_carrier *hkti_carrier_self(void)

@@ -45,7 +45,7 @@ static inline void hkti_sanitizers_base(struct hkti_carrier *carrier)
     (void)carrier;
 }
 
-/* A coroutine was made; is begun on its stack once more; is given back. */
+/* A coroutine was made; is about to begin on its stack; is given back. */
 static inline void hkti_sanitizers_begin(struct hkti_coroutine *coroutine)
 {
 #ifdef HKTI_VALGRIND
@@ -62,8 +62,6 @@ static inline void hkti_sanitizers_fresh(struct hkti_coroutine *coroutine)
                                   (size_t)((char *)coroutine - coroutine->stack.low));
 #endif
 #ifdef HKTI_TSAN
-    if (coroutine->tsan_fiber) /* what it remembers of the stack is over */
-        __tsan_destroy_fiber(coroutine->tsan_fiber);
     coroutine->tsan_fiber = __tsan_create_fiber(0);
 #endif
     (void)coroutine;
@@ -81,21 +79,19 @@ static inline void hkti_sanitizers_end(struct hkti_coroutine *coroutine)
     (void)coroutine;
 }
 
-/* Right before the switch from one to another (NULL: the thread's own stack); `for_good`: what is on
- * the first one's stack is over. */
+/* Right before the switch from one to another (NULL: the thread's own stack). */
 static inline void hkti_sanitizers_leaving(struct hkti_carrier *carrier,
-                                           struct hkti_coroutine *from, struct hkti_coroutine *to,
-                                           bool for_good)
+                                           struct hkti_coroutine *from, struct hkti_coroutine *to)
 {
 #ifdef HKTI_ASAN
     void **keep = from ? &from->asan_stack : &carrier->base_asan_stack;
-    __sanitizer_start_switch_fiber(for_good ? NULL : keep, to ? to->stack.low : carrier->base_low,
+    __sanitizer_start_switch_fiber(keep, to ? to->stack.low : carrier->base_low,
                                    to ? to->stack.size : carrier->base_size);
 #endif
 #ifdef HKTI_TSAN
     __tsan_switch_to_fiber(to ? to->tsan_fiber : carrier->base_tsan_fiber, 0);
 #endif
-    (void)carrier, (void)from, (void)to, (void)for_good;
+    (void)carrier, (void)from, (void)to;
 }
 
 /* Right after it, on the stack of `here`. */

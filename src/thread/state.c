@@ -98,6 +98,7 @@ void hkt_thread_report_all(void)
         report(&infos[i], now);
     hkti_report_line("%zu threads in all", count);
     hkti_release(infos, room * sizeof *infos);
+    hkti_strand_events_report();
 }
 
 bool hkt_thread_is_alive(const hkt_thread *thread)

@@ -29,18 +29,18 @@ static void sleep(void)
     hkti_wait_finish(carrier.base, &wait);
 }
 
-static void run(void *value)
+static struct hkti_coroutine *run(void *value)
 {
     (void)value;
     for (;;) {
         struct hkti_coroutine *next = hkti_carrier_next(&carrier);
         if (next)
-            hkti_coroutine_leave(&carrier, next);
+            return next;
         if (begun < count) {
             int err = jobs[begun++]();
             failure = failure < 0 ? failure : err;
         } else if (carrier.started == 1) {
-            hkti_coroutine_leave(&carrier, NULL);
+            return NULL;
         } else {
             sleep();
         }
@@ -274,11 +274,11 @@ static bool alone;
 
 static int is_exclusive(void)
 {
-    carrier.current->exclusive = true;
+    carrier.current->ready.exclusive = true;
     alone = true;
     int err = hkt_event_wait(&events[0]);
     alone = false;
-    carrier.current->exclusive = false;
+    carrier.current->ready.exclusive = false;
     passed++;
     return err;
 }

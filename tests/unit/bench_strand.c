@@ -59,20 +59,20 @@ struct system {
 
 /* hocket. */
 
-static void strand_ring(void *value)
+static struct hkti_coroutine *strand_ring(void *value)
 {
     struct place *place = value;
 
     hkti_carrier_switch(&carrier, NULL);
     while (!stopping)
         hkti_carrier_switch(&carrier, place->next ? place->next->coroutine : NULL);
-    hkti_coroutine_leave(&carrier, NULL);
+    return NULL;
 }
 
-static void strand_nothing(void *value)
+static struct hkti_coroutine *strand_nothing(void *value)
 {
     (void)value;
-    hkti_coroutine_leave(&carrier, NULL);
+    return NULL;
 }
 
 static void strand_begin(struct place *place)

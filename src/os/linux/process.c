@@ -20,3 +20,13 @@ int hkti_os_signal(int signo, void (*handler)(int))
     errno = saved;
     return -err;
 }
+
+bool hkti_os_signal_is_default(int signo)
+{
+    struct sigaction action;
+    int saved = errno;
+    bool is = sigaction(signo, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
+              action.sa_handler == SIG_DFL;
+    errno = saved;
+    return is;
+}

@@ -38,17 +38,15 @@ void *hkti_os_local_first(void)
 }
 #endif
 
+#ifdef HKT_SIM
 void hkti_os_set_local(void *memory, const void *stack)
 {
-#ifdef HKT_SIM
-    if (hkti_seam) {
+    if (hkti_seam)
         hkti_seam->set_local(memory, stack);
-        return;
-    }
-#endif
-    (void)stack;
-    hkti_os_local_memory = memory;
+    else
+        hkti_os_local_memory = memory;
 }
+#endif
 
 static void at_exit(void *block)
 {

@@ -1,46 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for futures: slabs, which stay until hkt_finalize. A thread keeps some spare ones at hand
- * (strand->spares); when it has too many or too few, a batch goes to or comes from the depot of the
- * process. So who submits and who destroys, often two threads, take the depot's guard once in a
- * batch.
+/* Lines of 64 bytes, for futures and what belongs to them: slabs, which stay until hkt_finalize. A
+ * thread keeps some spare ones at hand (strand->spares); when it has too many or too few, a batch goes
+ * to or comes from the depot of the process. So who submits and who destroys, often two threads, take
+ * the depot's guard once in a batch.
  *
- * Who may touch what: strand->spares by its thread; slabs, depot and count under the guard. A spare
- * future's links are `next`, and in the depot for the batches `watches`, as a pointer.
+ * Who may touch what: strand->spares by its thread; slabs, depot and count under the guard.
  *
- * In the simulated build each future is allocated by itself: what was kept would make a simulated run
- * differ from the next, and would hide who touches a future that is gone. */
+ * In the simulated build each line is allocated by itself: what was kept would make a simulated run
+ * differ from the next, and would hide who touches a line that is gone. */
 #include <string.h>
 
 #include "base/memory.h"
-#include "exec/future.h"
+#include "exec/lines.h"
+#include "park/guard.h"
+#include "park/strand.h"
 
 #ifdef HKT_SIM
 
 static size_t in_use; /* atomic */
 
-hkt_future *hkti_future_allocate(void)
+void *hkti_line_allocate(void)
 {
-    hkt_future *future = hkti_allocate_lines(sizeof *future);
-    if (future)
+    void *memory = hkti_allocate_lines(HKTI_LINE);
+    if (memory)
         hkti_fetch_add_relaxed(&in_use, 1);
-    return future;
+    return memory;
 }
 
-void hkti_future_release(hkt_future *future)
+void hkti_line_release(void *memory)
 {
     if (hkti_seam)
         hkti_seam->released(); /* before the bytes below */
-    memset(future, 0x5a, sizeof *future);
+    memset(memory, 0x5a, HKTI_LINE);
     hkti_fetch_add_relaxed(&in_use, (size_t)-1);
-    hkti_release_lines(future, sizeof *future);
+    hkti_release_lines(memory, HKTI_LINE);
 }
 
-void hkti_future_cache_empty(struct hkti_strand *home)
+void hkti_lines_empty(struct hkti_strand *home)
 {
     (void)home;
 }
 
-bool hkti_future_cache_finalize(void)
+bool hkti_lines_finalize(void)
 {
     return hkti_load_relaxed(&in_use) == 0;
 }
@@ -48,7 +49,15 @@ bool hkti_future_cache_finalize(void)
 #else
 
 #define BATCH 64
-#define SLAB_SIZE (BATCH * sizeof(struct hkt_future) + 128)
+#define SLAB_SIZE (BATCH * HKTI_LINE + 128)
+
+/* A spare one. */
+struct line {
+    struct line *next;
+    struct line *next_batch; /* of the first of a batch in the depot */
+    char rest[HKTI_LINE - 16];
+};
+_Static_assert(sizeof(struct line) == HKTI_LINE, "a line");
 
 struct slab {
     struct slab *next;
@@ -56,22 +65,17 @@ struct slab {
 
 static uint32_t guard;
 static struct slab *slabs;
-static hkt_future *depot;
+static struct line *depot;
 static size_t made, kept; /* batches in all, batches in the depot */
 
-static hkt_future **batch_link(hkt_future *first)
-{
-    return (hkt_future **)(void *)&first->watches;
-}
-
-/* The futures of a new slab, linked; NULL. */
-static hkt_future *make_slab(void)
+/* The lines of a new slab, linked; NULL. */
+static struct line *make_slab(void)
 {
     struct slab *slab = hkti_allocate(SLAB_SIZE);
     if (slab == NULL)
         return NULL;
     uintptr_t place = ((uintptr_t)(slab + 1) + 63) & ~(uintptr_t)63;
-    hkt_future *first = (hkt_future *)(void *)((char *)slab + (place - (uintptr_t)slab));
+    struct line *first = (struct line *)(void *)((char *)slab + (place - (uintptr_t)slab));
     for (int i = 0; i + 1 < BATCH; i++)
         first[i].next = &first[i + 1];
     hkti_guard_acquire(&guard);
@@ -82,46 +86,46 @@ static hkt_future *make_slab(void)
     return first;
 }
 
-static hkt_future *take_batch(void)
+static struct line *take_batch(void)
 {
     hkti_guard_acquire(&guard);
-    hkt_future *first = depot;
+    struct line *first = depot;
     if (first) {
-        depot = *batch_link(first);
+        depot = first->next_batch;
         kept--;
     }
     hkti_guard_release(&guard);
     return first ? first : make_slab();
 }
 
-static void give_batch(hkt_future *first)
+static void give_batch(struct line *first)
 {
     hkti_guard_acquire(&guard);
-    *batch_link(first) = depot;
+    first->next_batch = depot;
     depot = first;
     kept++;
     hkti_guard_release(&guard);
 }
 
-hkt_future *hkti_future_allocate(void)
+void *hkti_line_allocate(void)
 {
     struct hkti_strand *home = hkti_self()->home;
-    hkt_future *future = home->spares;
-    if (__builtin_expect(future == NULL, 0)) {
-        future = take_batch();
-        if (future == NULL)
+    struct line *line = home->spares;
+    if (__builtin_expect(line == NULL, 0)) {
+        line = take_batch();
+        if (line == NULL)
             return NULL;
         home->spare_count = BATCH;
     }
-    home->spares = future->next;
+    home->spares = line->next;
     home->spare_count--;
-    return future;
+    return line;
 }
 
 /* A batch of those at hand goes to the depot. */
 static void unload(struct hkti_strand *home)
 {
-    hkt_future *first = home->spares, *last = first;
+    struct line *first = home->spares, *last = first;
     for (int i = 1; i < BATCH; i++)
         last = last->next;
     home->spares = last->next;
@@ -130,29 +134,30 @@ static void unload(struct hkti_strand *home)
     give_batch(first);
 }
 
-void hkti_future_release(hkt_future *future)
+void hkti_line_release(void *memory)
 {
     struct hkti_strand *home = hkti_self()->home;
-    future->next = home->spares;
-    home->spares = future;
+    struct line *line = memory;
+    line->next = home->spares;
+    home->spares = line;
     if (++home->spare_count == 2 * BATCH)
         unload(home);
 }
 
 /* What a thread that ends has at hand, fewer than a batch, is put together with what others left. */
-static hkt_future *rest;
+static struct line *rest;
 static size_t rest_count;
 
-void hkti_future_cache_empty(struct hkti_strand *home)
+void hkti_lines_empty(struct hkti_strand *home)
 {
     while (home->spare_count >= BATCH)
         unload(home);
     while (home->spares) {
-        hkt_future *future = home->spares, *whole = NULL;
-        home->spares = future->next;
+        struct line *line = home->spares, *whole = NULL;
+        home->spares = line->next;
         hkti_guard_acquire(&guard);
-        future->next = rest;
-        rest = future;
+        line->next = rest;
+        rest = line;
         if (++rest_count == BATCH) {
             whole = rest;
             rest = NULL;
@@ -165,9 +170,9 @@ void hkti_future_cache_empty(struct hkti_strand *home)
     home->spare_count = 0;
 }
 
-bool hkti_future_cache_finalize(void)
+bool hkti_lines_finalize(void)
 {
-    hkti_future_cache_empty(hkti_self());
+    hkti_lines_empty(hkti_self());
     hkti_guard_acquire(&guard);
     bool all = kept == made;
     struct slab *list = all ? slabs : NULL;
