@@ -6,6 +6,7 @@
 #include <hocket/barrier.h>
 #include <hocket/condition.h>
 #include <hocket/context.h>
+#include <hocket/coroutine_pool.h>
 #include <hocket/error.h>
 #include <hocket/event.h>
 #include <hocket/executor.h>

@@ -90,6 +90,9 @@ void hkti_loop_must_be_here(const hkt_loop *loop, const char *call);
 /* Hands in what is to begin, from any thread: 0, -ESHUTDOWN. */
 int hkti_loop_hand_in(hkt_loop *loop, struct hkti_ready *ready);
 
+/* A task of the loop, whosever executor its future has. From any thread: 0, -ESHUTDOWN. */
+int hkti_loop_submit(hkt_loop *loop, hkt_future *future);
+
 /* One turn: what is ready goes on, at the most as much as the budget says. How many did. */
 unsigned hkti_loop_turn(hkt_loop *loop);
 /* Turns until main has ended, or (NULL) stop, or (drain) nothing is left, or the deadline. */

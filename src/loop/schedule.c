@@ -169,9 +169,8 @@ static void begin_at_once(hkt_loop *loop, struct hkti_coroutine *self, struct hk
         (void)hkti_carrier_pop(carrier);
 }
 
-static int submit(hkt_executor *executor, hkt_future *future)
+int hkti_loop_submit(hkt_loop *loop, hkt_future *future)
 {
-    hkt_loop *loop = HKTI_CONTAINER(executor, struct hkt_loop, executor);
     struct hkti_task *task = hkti_future_task(future);
     task->ready.begins = HKTI_BEGINS_TASK;
     if (!hkti_loop_is_here(loop))
@@ -183,6 +182,11 @@ static int submit(hkt_executor *executor, hkt_future *future)
     else
         hkti_carrier_append(&loop->carrier, &task->ready);
     return 0;
+}
+
+static int submit(hkt_executor *executor, hkt_future *future)
+{
+    return hkti_loop_submit(HKTI_CONTAINER(executor, struct hkt_loop, executor), future);
 }
 
 static void close(hkt_executor *executor, bool cancel_futures)
