@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BAR_CELLS = 4, BAR_MAX = 24, COLUMNS_BEFORE_BAR = 68 };
+enum { BAR_CELLS = 4, BAR_MAX = 24, COLUMNS_BEFORE_BAR = 70 };
 
 #define BOLD "\033[1m"
 #define DIM "\033[2m"

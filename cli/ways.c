@@ -6,6 +6,7 @@
  * A thread that cannot go on drops what is left in the queue, so that nobody waits for it. */
 #include "ways.h"
 
+#include <hocket/coroutine_pool.h>
 #include <hocket/error.h>
 #include <hocket/queue.h>
 #include <hocket/thread.h>
@@ -15,6 +16,8 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define STACK_SIZE ((size_t)256 << 10) /* of a coroutine: a job has its buffers on it */
 
 struct crew {
     struct work *work;
@@ -166,6 +169,20 @@ static int run_pool(struct work *work, const struct way *way)
     return err;
 }
 
+/* One loop on one thread; its workers are the tasks at a time. */
+static int run_coroutines(struct work *work, const struct way *way)
+{
+    hkt_coroutine_pool_options options = { .max_tasks = way->workers, .stack_size = STACK_SIZE };
+    hkt_executor *pool;
+    int err = hkt_coroutine_pool_create(&pool, &options);
+
+    if (err < 0)
+        return err;
+    err = hkt_map(pool, work->run, work->jobs, work->count, work->job_size);
+    hkt_executor_destroy(pool);
+    return err;
+}
+
 const struct way ways[] = {
     { "one after another", "serial", run_serial, 1 },
     { "threads fed by a queue", "threads", run_threads, 1 },
@@ -174,6 +191,10 @@ const struct way ways[] = {
     { "thread pool", "thread_pool", run_pool, 1 },
     { "thread pool", "thread_pool", run_pool, 2 },
     { "thread pool", "thread_pool", run_pool, 4 },
+    { "coroutines, one thread", "coroutine_pool", run_coroutines, 1 },
+    { "coroutines, one thread", "coroutine_pool", run_coroutines, 2 },
+    { "coroutines, one thread", "coroutine_pool", run_coroutines, 4 },
+    { "coroutines, one thread", "coroutine_pool", run_coroutines, 16 },
     { "threads, giant lock", "giant_lock", run_giant, 1 },
     { "threads, giant lock", "giant_lock", run_giant, 2 },
     { "threads, giant lock", "giant_lock", run_giant, 4 },

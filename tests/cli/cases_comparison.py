@@ -29,8 +29,9 @@ def json_has_all_figures(tree):
         assert half["equal"] and half["rounds"] == 3
         assert [(w["way"], w["workers"]) for w in half["ways"]] == [
             ("serial", 1), ("threads", 1), ("threads", 2), ("threads", 4), ("thread_pool", 1),
-            ("thread_pool", 2), ("thread_pool", 4), ("giant_lock", 1), ("giant_lock", 2),
-            ("giant_lock", 4)]
+            ("thread_pool", 2), ("thread_pool", 4), ("coroutine_pool", 1),
+            ("coroutine_pool", 2), ("coroutine_pool", 4), ("coroutine_pool", 16),
+            ("giant_lock", 1), ("giant_lock", 2), ("giant_lock", 4)]
         first = half["ways"][0]["seconds"]
         for way in half["ways"]:
             assert way["equal"] and len(way["times"]) == 3
@@ -45,7 +46,9 @@ def waiting_gains_from_threads_and_from_the_giant_lock(tree):
     times = {(w["way"], w["workers"]): w["seconds"] for w in bench_json(
         tree, "--latency", "0.1", "--repeat", "1", "empty")["io_bound"]["ways"]}
     for way, workers, turns in (("serial", 1, 5), ("threads", 1, 5), ("threads", 2, 3),
-                                ("threads", 4, 2), ("giant_lock", 1, 5), ("giant_lock", 2, 3),
+                                ("threads", 4, 2), ("coroutine_pool", 1, 5),
+                                ("coroutine_pool", 2, 3), ("coroutine_pool", 4, 2),
+                                ("coroutine_pool", 16, 1), ("giant_lock", 1, 5), ("giant_lock", 2, 3),
                                 ("giant_lock", 4, 2)):
         seconds = times[way, workers]
         assert seconds >= 0.1 * turns, (way, workers, seconds)
@@ -76,9 +79,9 @@ def table_is_aligned(tree):
     assert done.returncode == 0 and done.stderr == b"", done
     assert "SHA-256 of 20 files below d, 190.0 kB" in text
     assert "5 downloads of 0.002 s each" in text
-    assert text.count("Results are equal in all 10 ways.") == 2
+    assert text.count("Results are equal in all 14 ways.") == 2
     rows = [line for line in text.splitlines() if " ms  " in line]
-    assert len(rows) == 20, text
+    assert len(rows) == 28, text
     for row in rows:
         assert row[43:45] == "ms" and row[54] == "x" and row[57:68].strip()[-2] == ".", row
     lines = text.splitlines()
