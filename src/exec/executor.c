@@ -6,6 +6,7 @@
 
 #include "base/report.h"
 #include "base/seconds.h"
+#include "exec/member.h"
 #include "park/wait.h"
 
 int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
@@ -17,15 +18,16 @@ int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void 
     if (job == NULL || (options && options->priority > HKT_PRIORITY_BACKGROUND))
         return -EINVAL;
     if (hkti_load_relaxed(&hkti_forked))
-        hkti_misuse(
-            "hkt_submit: this is the child of a fork of a program whose threads ran: it may "
-            "only exec");
+        hkti_misuse("hkt_submit: this is the child of a fork of a program whose threads ran: it "
+                    "may only exec");
     if (executor == NULL && (executor = hkt_default_executor()) == NULL)
         return -ENOMEM;
     hkt_future *made = hkti_future_make(job, arg, executor, options, member);
     if (made == NULL)
         return -ENOMEM;
     err = executor->ops->submit(executor, made);
+    if (err < 0 && member && !hkti_member_withdraw(member, made))
+        err = 0; /* the group's owner has begun it meanwhile; the member may be gone */
     if (err < 0)
         hkti_future_unmake(made);
     else if (future)

@@ -16,6 +16,8 @@ struct hkti_member {
 
 /* Its future has been made, and nobody else has seen it: it watches it. */
 void hkti_member_join(struct hkti_member *member, hkt_future *future);
+/* Its engine has refused the future: taken out again; false if somebody has begun it, who ends it too. */
+bool hkti_member_withdraw(struct hkti_member *member, hkt_future *future);
 /* Its job begins, in this scope: false if the group has ended, and it must not. */
 bool hkti_member_begin(struct hkti_member *member, struct hkti_scope *scope);
 /* Its job has returned. */

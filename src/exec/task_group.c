@@ -29,6 +29,9 @@ enum { NEW, OPEN, LEAVING, OVER };
 
 #define PATIENCE 10.0
 
+/* The grant of who waited for room and has been counted. */
+#define ROOM 1
+
 _Static_assert(sizeof(struct hkti_group) <= sizeof(hkt_task_group), "hkt_task_group has room");
 
 static struct hkti_group *of(hkt_task_group *public)
@@ -55,8 +58,8 @@ void hkt_task_group_enter(hkt_task_group *public, const hkt_task_group_options *
     hkti_guard_release(&group->guard);
 }
 
-/* Under the guard: no more children, and those that run are cancelled. Those who wait for room are to
- * be woken without it. */
+/* Under the guard: no more children, and those that run are cancelled. Those
+ * who wait for room are to be woken without it. */
 static void end_group(struct hkti_group *group, struct hkti_wait_list *wake)
 {
     hkti_wait_list_take(&group->room, SIZE_MAX, 0, wake);
@@ -112,16 +115,17 @@ static void fail(struct hkti_group *group, int err, const char *sentence,
     end_group(group, wake);
 }
 
-/* One fewer. Releases the guard and wakes; the group may be gone after it. */
+/* One fewer; the room goes to who has waited longest. Releases the guard and
+ * wakes; the group may be gone after it. */
 static void count_down(struct hkti_group *group, struct hkti_wait_list *wake)
 {
-    hkti_store_relaxed(&group->count, group->count - 1);
-    if (group->count == 0)
+    size_t count = group->count - 1;
+    if (!hkti_load_relaxed(&group->ended))
+        while (count < group->limit && hkti_wait_list_take(&group->room, 1, ROOM, wake) == 1)
+            count++;
+    hkti_store_relaxed(&group->count, count);
+    if (count == 0)
         hkti_wait_list_take(&group->owner, 1, 0, wake);
-    if (group->count < group->limit)
-        hkti_wait_list_take(&group->room, 1, 0, wake);
-    if (refusal(group) < 0)
-        hkti_wait_list_take(&group->room, SIZE_MAX, 0, wake);
     hkti_guard_release(&group->guard);
     hkti_wake_all(wake);
 }
@@ -149,6 +153,20 @@ void hkti_member_join(struct hkti_member *member, hkt_future *future)
     hkti_guard_acquire(&member->group->guard);
     hkti_list_append(&member->group->pending, &member->node);
     hkti_guard_release(&member->group->guard);
+}
+
+/* Claimed first, so that whoever looks at the list meanwhile finds a future,
+ * and does not get it. */
+bool hkti_member_withdraw(struct hkti_member *member, hkt_future *future)
+{
+    if (!hkti_future_claim(future, false)) {
+        (void)hkti_future_claim(future, true); /* no queue has it */
+        return false;
+    }
+    hkti_guard_acquire(&member->group->guard);
+    hkti_list_remove(&member->node);
+    hkti_guard_release(&member->group->guard);
+    return true;
 }
 
 bool hkti_member_begin(struct hkti_member *member, struct hkti_scope *scope)
@@ -180,30 +198,75 @@ static bool is_child(const struct hkti_group *group)
     return false;
 }
 
+/* For the worker of one who waits: a child that nobody has begun. */
+static hkt_future *claim(struct hkti_group *group, const hkt_executor *executor)
+{
+    hkt_future *found = NULL;
+    hkti_guard_acquire(&group->guard);
+    struct hkti_node *node;
+    while (found == NULL && group->executor == executor &&
+           (node = hkti_list_pop(&group->pending)) != NULL) {
+        struct hkti_member *member = HKTI_CONTAINER(node, struct hkti_member, node);
+        hkti_list_append(&group->begun, node);
+        if (hkti_future_claim(member->future, false))
+            found = member->future;
+    }
+    hkti_guard_release(&group->guard);
+    return found;
+}
+
+/* Who waits for room may be a job on the one worker that would run the
+ * children. */
+struct room_wait {
+    struct hkti_wanted wanted;
+    struct hkti_group *group;
+};
+
+static hkt_future *claim_for_room(struct hkti_wanted *wanted, const hkt_executor *executor)
+{
+    return claim(HKTI_CONTAINER(wanted, struct room_wait, wanted)->group, executor);
+}
+
+/* With the guard, which it releases: waits for room, which is counted by who
+ * makes it. 0; -ECANCELED; 1: to be asked again. */
+static int await_room(struct hkti_group *group)
+{
+    struct room_wait room = { .wanted = { .claim = claim_for_room }, .group = group };
+    struct hkti_wait wait = { .what = "room in task group",
+                              .object = group,
+                              .list = &group->room,
+                              .guard = &group->guard,
+                              .cancellable = true };
+    hkti_guard_release(&group->guard);
+    if (hkti_futures_prepare(&room.wanted, &wait.for_jobs) < 0)
+        wait.for_jobs = false; /* no memory for another stack: others run them */
+    hkti_guard_acquire(&group->guard);
+    int err = 1;
+    if (refusal(group) == 0 && group->count >= group->limit)
+        err = hkti_wait(&wait);
+    else
+        hkti_guard_release(&group->guard);
+    hkti_futures_waited();
+    return err == 0 && hkti_self()->grant != ROOM ? 1 : err;
+}
+
 /* Counts one more, when there is room. */
 static int reserve(struct hkti_group *group)
 {
     bool child = is_child(group);
-    hkti_guard_acquire(&group->guard);
-    for (;;) {
-        int err = refusal(group);
-        if (err == 0 && (child || group->limit == 0 || group->count < group->limit))
-            hkti_store_relaxed(&group->count, group->count + 1);
-        else if (err == 0) {
-            struct hkti_wait wait = { .what = "room in task group",
-                                      .object = group,
-                                      .list = &group->room,
-                                      .guard = &group->guard,
-                                      .cancellable = true };
-            err = hkti_wait(&wait);
-            if (err < 0)
-                return err;
-            hkti_guard_acquire(&group->guard);
+    int err;
+    do {
+        hkti_guard_acquire(&group->guard);
+        err = refusal(group);
+        if (err == 0 && !child && group->limit && group->count >= group->limit) {
+            err = await_room(group);
             continue;
         }
+        if (err == 0)
+            hkti_store_relaxed(&group->count, group->count + 1);
         hkti_guard_release(&group->guard);
-        return err;
-    }
+    } while (err > 0);
+    return err;
 }
 
 int hkt_task_group_spawn_with(hkt_task_group *public, hkt_future **task, hkt_job *job, void *arg,
@@ -239,22 +302,9 @@ int hkt_task_group_spawn(hkt_task_group *group, hkt_future **task, hkt_job *job,
     return hkt_task_group_spawn_with(group, task, job, arg, NULL);
 }
 
-/* For the worker of an owner who waits: a child that nobody has begun. */
-static hkt_future *claim(struct hkti_wanted *wanted, const hkt_executor *executor)
+static hkt_future *claim_for_owner(struct hkti_wanted *wanted, const hkt_executor *executor)
 {
-    struct hkti_group *group = HKTI_CONTAINER(wanted, struct hkti_group, wanted);
-    hkt_future *found = NULL;
-    hkti_guard_acquire(&group->guard);
-    struct hkti_node *node;
-    while (found == NULL && group->executor == executor &&
-           (node = hkti_list_pop(&group->pending)) != NULL) {
-        struct hkti_member *member = HKTI_CONTAINER(node, struct hkti_member, node);
-        hkti_list_append(&group->begun, node);
-        if (hkti_future_claim(member->future, false))
-            found = member->future;
-    }
-    hkti_guard_release(&group->guard);
-    return found;
+    return claim(HKTI_CONTAINER(wanted, struct hkti_group, wanted), executor);
 }
 
 /* A line for each of the first children that do not end. */
@@ -269,10 +319,9 @@ static void complain(struct hkti_group *group)
     }
     hkti_guard_release(&group->guard);
     if (count > 0)
-        hkti_report_line(
-            "task group %p has been cancelled, but %zu of its tasks have not ended, the "
-            "first of them \"%s\": a wait that is not checked, or no wait at all?",
-            (void *)group, count, first);
+        hkti_report_line("task group %p has been cancelled, but %zu of its tasks have not ended, "
+                         "the first of them \"%s\": a wait that is not checked, or no wait at all?",
+                         (void *)group, count, first);
 }
 
 /* Until no child is left: 0, -ETIMEDOUT, -ECANCELED. */
@@ -284,7 +333,7 @@ static int await(struct hkti_group *group, int64_t deadline, bool cancellable)
                               .guard = &group->guard,
                               .deadline = deadline,
                               .cancellable = cancellable };
-    group->wanted = (struct hkti_wanted){ .claim = claim };
+    group->wanted = (struct hkti_wanted){ .claim = claim_for_owner };
     if (hkti_futures_prepare(&group->wanted, &wait.for_jobs) < 0)
         wait.for_jobs = false; /* no memory for another stack: others run them */
     hkti_guard_acquire(&group->guard);

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/seconds.h"
-#include "loop/loop.h"
+#include "loop/poller.h"
 #include "thread/context.h"
 
 enum { IDLE, SOON, LATER, NEVER };
@@ -54,7 +54,7 @@ int hkt_loop_call_soon(hkt_loop *loop, hkt_handle *public, hkt_job *callback, vo
     if (err < 0)
         return err;
     if (here)
-        hkti_carrier_append(&loop->carrier, &handle->ready);
+        hkti_carrier_add(&loop->carrier, &handle->ready);
     else
         err = hkti_loop_hand_in(loop, &handle->ready);
     if (err < 0)
@@ -73,6 +73,10 @@ int hkt_loop_call_at(hkt_loop *loop, hkt_handle *public, hkt_deadline when, hkt_
     handle->state = when.ns ? LATER : NEVER;
     if (when.ns)
         hkti_carrier_set_alarm(&loop->carrier, &handle->alarm, when.ns);
+    else if (handle->owned)
+        let_go(handle); /* nobody can cancel it */
+    if (loop->driven && !hkti_load_relaxed(&loop->running))
+        hkti_outside_alarm(loop);
     return 0;
 }
 
@@ -110,6 +114,14 @@ bool hkt_handle_cancel(hkt_handle *public)
         take_out(loop, &handle->ready);
     let_go(handle);
     return true;
+}
+
+/* No task is left, so all alarms are handles'. */
+void hkti_handles_end(hkt_loop *loop)
+{
+    struct hkti_timer *timer;
+    while ((timer = hkti_timers_pop(&loop->carrier.alarms, INT64_MAX)) != NULL)
+        let_go(HKTI_CONTAINER(timer, struct hkti_handle, alarm.timer));
 }
 
 bool hkt_handle_pending(const hkt_handle *public)

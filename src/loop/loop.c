@@ -71,9 +71,19 @@ int hkt_loop_create(hkt_loop **loop, const hkt_loop_options *options)
 static int has_news(struct hkti_wait *wait)
 {
     hkt_loop *loop = (hkt_loop *)(uintptr_t)wait->object;
-    return hkti_carrier_has_news(&loop->carrier) ||
-           hkti_load_seq_cst(&loop->stop) ||  /* pairs: nudge */
+    bool stops = loop->forever && hkti_load_seq_cst(&loop->stop); /* pairs: nudge */
+    return stops || hkti_carrier_has_news(&loop->carrier) ||
            hkti_load_seq_cst(&loop->signals); /* pairs: nudge */
+}
+
+/* The scope around the run has ended. */
+static void scope_ended(hkt_loop *loop)
+{
+    loop->cancellable = false;
+    if (loop->main)
+        hkt_future_request_cancel(loop->main);
+    else
+        hkti_store_relaxed(&loop->stop, 1);
 }
 
 /* Nothing is ready: until there may be something, at the longest until the deadline. */
@@ -91,13 +101,8 @@ static void sleep(hkt_loop *loop, int64_t deadline)
     hkti_wait_begin(base, &wait);
     int err = hkti_wait_finish(base, &wait);
     loop->hot = hkti_carrier_has_news(&loop->carrier);
-    if (err != -ECANCELED)
-        return;
-    loop->cancellable = false;
-    if (loop->main)
-        hkt_future_request_cancel(loop->main);
-    else
-        hkti_store_relaxed(&loop->stop, 1);
+    if (err == -ECANCELED)
+        scope_ended(loop);
 }
 
 static bool is_drained(const hkt_loop *loop)
@@ -119,6 +124,8 @@ void hkti_loop_drive(hkt_loop *loop, bool drain, int64_t deadline)
             sleep(loop, deadline);
         else if (loop->poller)
             hkti_poller_look(loop);
+        if (loop->cancellable && hkt_checkpoint() < 0)
+            scope_ended(loop);
         hkti_loop_turn(loop);
     }
 }
@@ -130,7 +137,7 @@ static int begin_run(hkt_loop *loop, const char *call)
     struct hkti_strand *self = hkti_self();
     if (self->coroutine)
         return hkt_fail(-EBUSY, "%s: the caller is a task, or a pool's job, himself", call);
-    if (hkti_load_relaxed(&loop->running) || hkti_load_relaxed(&loop->closed))
+    if (hkti_load_relaxed(&loop->running))
         return -EBUSY;
     if (loop->driven)
         hkti_outside_leave(loop);
@@ -178,7 +185,9 @@ int hkt_loop_run_forever(hkt_loop *loop)
         err = begin_run(loop, "hkt_loop_run_forever");
     if (err < 0)
         return err;
+    loop->forever = true;
     hkti_loop_drive(loop, false, 0);
+    loop->forever = false;
     err = loop->cancellable ? 0 : -ECANCELED;
     end_run(loop);
     return err;
@@ -274,6 +283,7 @@ void hkt_loop_destroy(hkt_loop *loop)
         hkti_loop_complain(loop);
         return;
     }
+    hkti_handles_end(loop);
     hkti_carrier_end(&loop->carrier);
     hkti_poller_close(loop);
     if (loop->outside.wake_fd)

@@ -67,6 +67,7 @@ struct hkt_loop {
     uint32_t closed, stop, running;
     uint64_t signals; /* that came, a bit each; atomic */
     bool cancellable; /* the end of the base's scope has not been seen */
+    bool forever;     /* hkt_loop_run_forever runs: `stop` is heard */
     bool hot;         /* the last one who ended its sleep was another thread */
     bool driven;      /* by a foreign loop */
     bool debug;
@@ -98,8 +99,9 @@ unsigned hkti_loop_turn(hkt_loop *loop);
 /* Turns until main has ended, or (NULL) stop, or (drain) nothing is left, or the deadline. */
 void hkti_loop_drive(hkt_loop *loop, bool drain, int64_t deadline);
 
-/* Runs a callback that is ready. (handle.c) */
+/* Runs a callback that is ready; lets go those whose time has not come. (handle.c) */
 void hkti_handle_run(struct hkti_handle *handle);
+void hkti_handles_end(hkt_loop *loop);
 
 /* Cancels all tasks; how many there were. Tells the sink which have not ended. (task.c) */
 size_t hkti_loop_cancel_tasks(hkt_loop *loop);

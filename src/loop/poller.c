@@ -242,17 +242,23 @@ int hkti_outside_open(hkt_loop *loop)
     return err < 0 ? err : poller->fd;
 }
 
-void hkti_outside_enter(hkt_loop *loop)
+void hkti_outside_alarm(hkt_loop *loop)
 {
-    struct hkti_carrier *carrier = &loop->carrier;
     struct hkti_poller *poller = loop->poller;
-    int64_t alarm = hkti_carrier_alarm(carrier);
+    int64_t alarm = hkti_carrier_alarm(&loop->carrier);
     if (alarm != poller->timer_at)
         hkti_os_timer_fd_set(poller->timer_fd, alarm);
     poller->timer_at = alarm;
+}
+
+void hkti_outside_enter(hkt_loop *loop)
+{
+    struct hkti_carrier *carrier = &loop->carrier;
+    hkti_outside_alarm(loop);
     hkti_exchange_seq_cst(&loop->outside.word, HKTI_ASLEEP_POLL); /* pairs: nudge */
     hkti_store_seq_cst(&carrier->doorbell, &loop->outside);       /* pairs: ready */
-    if (carrier->ready || hkti_carrier_has_news(carrier))
+    if (carrier->ready || hkti_carrier_has_news(carrier) ||
+        hkti_load_seq_cst(&loop->signals)) /* pairs: nudge */
         hkti_nudge(&loop->outside);
 }
 

@@ -21,5 +21,7 @@ struct hkti_poller {
 int hkti_outside_open(hkt_loop *loop);
 void hkti_outside_enter(hkt_loop *loop);
 void hkti_outside_leave(hkt_loop *loop);
+/* Between turns, when the first alarm may be another one. */
+void hkti_outside_alarm(hkt_loop *loop);
 
 #endif

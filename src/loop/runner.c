@@ -52,8 +52,9 @@ int hkt_runner_run(hkt_runner *runner, hkt_job *job, void *arg)
 {
     hkt_loop *loop = runner->loop;
     hkti_loop_must_be_here(loop, "hkt_runner_run");
+    if (hkt_loop_is_running(loop)) /* and what follows is of that run */
+        return hkt_fail(-EBUSY, "hkt_runner_run: the runner's loop runs");
     bool catches = hkti_os_is_main() && hkti_os_signal_is_default(SIGINT) &&
-                   !hkt_loop_is_running(loop) &&
                    hkti_signal_add(loop, SIGINT, interrupt, runner, true) == 0;
     runner->interrupted = false;
     runner->job = job;

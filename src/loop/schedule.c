@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who goes on next: the hot half of the loop. loop.h has the rules. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/report.h"
 #include "base/seconds.h"
@@ -12,13 +13,14 @@ static hkt_loop *loop_of(struct hkti_carrier *carrier)
 }
 
 /* Debug mode: what ran until now has run for long. */
-static void look_at_clock(hkt_loop *loop)
+static void look_at_clock(hkt_loop *loop, const char *who)
 {
     int64_t now = hkti_os_now();
     int64_t took = now - loop->resumed_at;
     struct hkti_coroutine *current = loop->carrier.current;
     if (current && loop->resumed_at && took >= loop->slow) {
-        char name[HKT_NAME_MAX] = "a callback";
+        char name[HKT_NAME_MAX];
+        snprintf(name, sizeof name, "%s", who);
         if (current->strand.run)
             hkti_task_name(current->strand.run->future, name);
         hkti_report_line("loop \"%s\": %s ran for %.3f s without a wait; the others had to wait",
@@ -27,26 +29,22 @@ static void look_at_clock(hkt_loop *loop)
     loop->resumed_at = now;
 }
 
-/* The records of those that come next, and their stacks, are called into the cache. */
+/* Called into the cache: the frames of the one after the next, and the record of the one after that.
+ * Among many tasks each of these would be a wait for memory. */
 static inline void prefetch(const struct hkti_ready *next)
 {
-    if (next == NULL)
+    const struct hkti_ready *second = next ? next->next : NULL;
+    if (second == NULL || second->begins)
         return;
-    if (next->next)
-        __builtin_prefetch(next->next);
-    if (next->begins == 0) {
-        const struct hkti_coroutine
-            *coroutine = (const struct hkti_coroutine *)((uintptr_t)next -
-                                                         offsetof(struct hkti_coroutine, ready));
-        __builtin_prefetch(&coroutine->strand);
-        __builtin_prefetch(coroutine->context.stack_pointer);
-    }
+    __builtin_prefetch(second->next);
+    hkti_coroutine_prefetch((
+        const struct hkti_coroutine *)((uintptr_t)second - offsetof(struct hkti_coroutine, ready)));
 }
 
 static inline struct hkti_ready *next_of(hkt_loop *loop)
 {
     if (loop->debug)
-        look_at_clock(loop);
+        look_at_clock(loop, "a callback");
     if (loop->budget == 0)
         return NULL;
     struct hkti_ready *next = hkti_carrier_pop(&loop->carrier);
@@ -57,6 +55,16 @@ static inline struct hkti_ready *next_of(hkt_loop *loop)
     return next;
 }
 
+/* The future may be gone when its job has ended. */
+static void execute_watched(hkt_loop *loop, hkt_future *future)
+{
+    char name[HKT_NAME_MAX];
+    hkti_task_name(future, name);
+    hkti_future_execute(future, true);
+    if (loop->debug)
+        look_at_clock(loop, name);
+}
+
 static void begin_task(hkt_loop *loop, struct hkti_task *task)
 {
     hkt_future *future = task->future;
@@ -65,7 +73,10 @@ static void begin_task(hkt_loop *loop, struct hkti_task *task)
         task->number = ++loop->numbers;
     if (hkti_future_claim(future, true)) {
         loop->live++;
-        hkti_future_execute(future, true);
+        if (loop->debug)
+            execute_watched(loop, future);
+        else
+            hkti_future_execute(future, true);
         loop->live--;
     }
     if (executor->ops->ran)
@@ -180,7 +191,7 @@ int hkti_loop_submit(hkt_loop *loop, hkt_future *future)
     if (future->eager_start && self)
         begin_at_once(loop, self, &task->ready);
     else
-        hkti_carrier_append(&loop->carrier, &task->ready);
+        hkti_carrier_add(&loop->carrier, &task->ready);
     return 0;
 }
 

@@ -126,5 +126,8 @@ static void complain(void *context, struct hkti_task *task, struct hkti_strand *
 
 void hkti_loop_complain(hkt_loop *loop)
 {
-    hkti_tasks_visit(loop, complain, loop);
+    size_t tasks = hkti_tasks_visit(loop, complain, loop);
+    if (tasks < loop->live)
+        hkti_report_line("loop \"%s\" has ended, but %zu callbacks have not, and are left",
+                         loop->name, loop->live - tasks);
 }

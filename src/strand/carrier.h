@@ -24,6 +24,7 @@
 #include "base/timers.h"
 #include "os/switch.h"
 #include "park/strand.h"
+#include "park/wait.h"
 #include "strand/stack.h"
 
 struct hkti_carrier;
@@ -72,6 +73,17 @@ struct hkti_fd_watch {
     struct hkti_coroutine *coroutine;
     struct hkti_fd_interest *interest;
 };
+
+/* What it will touch first when it goes on: of its record, and of the frames of a wait. */
+static inline void hkti_coroutine_prefetch(const struct hkti_coroutine *coroutine)
+{
+    const char *record = (const char *)&coroutine->strand;
+    const char *frames = coroutine->context.stack_pointer;
+    for (int i = 0; i < 3; i++)
+        __builtin_prefetch(record + i * 64, 1);
+    for (int i = 0; i < 10; i++)
+        __builtin_prefetch(frames + i * 64, 1);
+}
 
 struct hkti_carrier {
     struct hkti_ready *remote __attribute__((aligned(64)));
@@ -128,6 +140,14 @@ static inline void hkti_carrier_append(struct hkti_carrier *carrier, struct hkti
     ready->next = NULL;
     *carrier->ready_end = ready;
     carrier->ready_end = &ready->next;
+}
+/* The same for who may be outside: between its turns, if others drive the carrier, they are told. */
+static inline void hkti_carrier_add(struct hkti_carrier *carrier, struct hkti_ready *ready)
+{
+    struct hkti_strand *doorbell = hkti_load_relaxed(&carrier->doorbell);
+    hkti_carrier_append(carrier, ready);
+    if (doorbell != carrier->base)
+        hkti_nudge(doorbell);
 }
 static inline struct hkti_ready *hkti_carrier_pop(struct hkti_carrier *carrier)
 {
