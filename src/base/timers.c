@@ -193,12 +193,33 @@ static struct hkti_timer **sort(struct hkti_timer *list, unsigned bits, struct h
     return end;
 }
 
+/* What was set in the order of the deadlines, as equal timeouts are, lies the other way round: true, and
+ * it is turned over; false: it is as it was. */
+static bool turn_over(struct hkti_timer **list)
+{
+    struct hkti_timer *turned = NULL, *timer = *list;
+    for (; timer->child; timer = timer->child) {
+        __builtin_prefetch(timer->next, 1);
+        if (!earlier(timer->child, timer))
+            return false;
+    }
+    for (timer = *list; timer;) {
+        struct hkti_timer *after = timer->child;
+        __builtin_prefetch(timer->next, 1);
+        timer->child = turned;
+        turned = timer;
+        timer = after;
+    }
+    *list = turned;
+    return true;
+}
+
 /* A list of timers of one slot, made a heap: sorted, each is the only child of the one before it. */
 static struct hkti_timer *heap_of(struct hkti_timer *list)
 {
     struct hkti_timer *before = NULL;
 
-    if (list && list->child)
+    if (list && list->child && !turn_over(&list))
         sort(list, HKTI_TIMERS_SHIFT, &list);
     for (struct hkti_timer *timer = list; timer; timer = timer->child) {
         timer->next = NULL;

@@ -248,7 +248,7 @@ unsigned hkti_loop_turn(hkt_loop *loop)
     if (hkti_load_relaxed(&loop->signals))
         hkti_signals_take(loop);
     if (!hkti_timers_empty(&carrier->alarms))
-        hkti_carrier_ring(carrier, hkti_os_now());
+        hkti_carrier_ring(carrier, hkti_os_now(), HKTI_LOOP_BUDGET);
     loop->budget = HKTI_LOOP_BUDGET;
     struct hkti_ready *next;
     while ((next = next_of(loop)) != NULL)

@@ -252,7 +252,7 @@ void hkti_carrier_awaken(struct hkti_carrier *carrier, struct hkti_coroutine *co
 
 /* Several at a time: what they touch comes into the cache meanwhile. */
 #define AT_ONCE 8
-void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now)
+void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now, size_t most)
 {
     struct hkti_ready *rung[AT_ONCE];
     int count;
@@ -273,14 +273,15 @@ void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now)
             else
                 hkti_carrier_awaken(carrier, hkti_ready_coroutine(rung[i]));
         }
-    } while (count == AT_ONCE);
+        most -= most < AT_ONCE ? most : AT_ONCE;
+    } while (count == AT_ONCE && most > 0);
 }
 
 struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier)
 {
     hkti_carrier_collect(carrier);
     if (!hkti_timers_empty(&carrier->alarms))
-        hkti_carrier_ring(carrier, hkti_os_now());
+        hkti_carrier_ring(carrier, hkti_os_now(), SIZE_MAX);
     struct hkti_ready **place = &carrier->ready;
     if (carrier->exclusive)
         while (*place && *place != &carrier->exclusive->ready && !(*place)->helps)

@@ -134,7 +134,8 @@ void hkti_carrier_switch(struct hkti_carrier *carrier, struct hkti_coroutine *to
 struct hkti_coroutine *hkti_carrier_next(struct hkti_carrier *carrier);
 
 /* The same in parts, for engines that begin things. On its own thread: to append; to take in what
- * others made ready; what alarms have passed; the first one out. From any thread: to hand in. */
+ * others made ready; what alarms have passed, some `most` of
+ * them; the first one out. From any thread: to hand in. */
 static inline void hkti_carrier_append(struct hkti_carrier *carrier, struct hkti_ready *ready)
 {
     ready->next = NULL;
@@ -160,7 +161,7 @@ static inline struct hkti_ready *hkti_carrier_pop(struct hkti_carrier *carrier)
     return first;
 }
 void hkti_carrier_collect(struct hkti_carrier *carrier);
-void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now);
+void hkti_carrier_ring(struct hkti_carrier *carrier, int64_t now, size_t most);
 void hkti_carrier_hand_in(struct hkti_carrier *carrier, struct hkti_ready *ready);
 /* To set an alarm, which is not set; to take back one that is. */
 static inline void hkti_carrier_set_alarm(struct hkti_carrier *carrier, struct hkti_alarm *alarm,

@@ -34,6 +34,7 @@
 #include "base/report.h"
 #include "base/seconds.h"
 #include "park/scope.h"
+#include "park/sleeper.h"
 #include "sync/checked.h"
 
 #define FAIR_AFTER (HKTI_MILLISECOND / 2)
@@ -65,8 +66,10 @@ static bool take_or_announce(struct hkti_lock *lock, uint32_t clear)
     }
 }
 
-static bool spin_and_take(struct hkti_lock *lock, uint32_t clear)
+static bool spin_and_take(struct hkti_lock *lock, const struct hkti_strand *self, uint32_t clear)
 {
+    if (!hkti_strand_may_spin(self))
+        return take(lock, clear);
     for (unsigned round = 0; hkti_spin(&round, HKTI_TRY_ROUNDS);)
         if (take(lock, clear))
             return true;
@@ -80,7 +83,7 @@ static int queue_and_take(struct hkti_lock *lock, struct hkti_strand *self, stru
 {
     int64_t deadline = wait->deadline;
     bool cancellable = wait->cancellable;
-    while (!spin_and_take(lock, called)) {
+    while (!spin_and_take(lock, self, called)) {
         hkti_guard_acquire(&lock->guard);
         if (take_or_announce(lock, called)) {
             hkti_guard_release(&lock->guard);

@@ -34,6 +34,7 @@
 #include "base/report.h"
 #include "base/seconds.h"
 #include "park/scope.h"
+#include "park/sleeper.h"
 #include "park/wait.h"
 #include "sync/items.h"
 
@@ -293,7 +294,7 @@ static int transfer(hkt_queue *queue, bool put, void *item, size_t stuck, bool w
                     int64_t deadline)
 {
     struct hkti_wait_list taken = { { NULL, NULL } };
-    bool watching = wait && deadline != HKTI_PASSED;
+    bool watching = wait && deadline != HKTI_PASSED && hkti_strand_may_spin(hkti_self());
     for (;;) {
         acquire_both(queue);
         int err = put ? put_plainly(queue, item) : get_plainly(queue, item);
