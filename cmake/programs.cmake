@@ -19,14 +19,16 @@ endif()
 
 # The benchmarks: bin/bench_<topic> from bench/bench_<topic>.c, all
 # bench/common*.c, and the topic's rivals: bench/rival_<topic>*.c, and
-# bench/rival_<topic>*.cpp where oneTBB is found. HAVE_TBB, HAVE_GLIB and HAVE_UV
-# say which rivals there are.
+# bench/rival_<topic>*.cpp where oneTBB is found; rival_task.* are programs of
+# their own. HAVE_TBB, HAVE_GLIB and HAVE_UV say which rivals there are.
 function(hkt_add_bench source)
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "^bench_" "" topic ${name})
     file(GLOB rivals CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/rival_${topic}*.c)
+    list(FILTER rivals EXCLUDE REGEX "/rival_task\\.c$")
     if(TARGET TBB::tbb)
         file(GLOB cpp_rivals CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/rival_${topic}*.cpp)
+        list(FILTER cpp_rivals EXCLUDE REGEX "/rival_task\\.cpp$")
     endif()
     add_executable(${name} ${source} ${ARGN} ${rivals} ${cpp_rivals})
     target_link_libraries(${name} PRIVATE hocket hocket_flags m)
@@ -73,7 +75,48 @@ function(hkt_add_rivals)
     if(HKT_GO)
         hkt_add_rival(go ${PROJECT_SOURCE_DIR}/bench/rival_go.go ${CMAKE_COMMAND} -E env
             GO111MODULE=off GOCACHE=${PROJECT_BINARY_DIR}/go ${HKT_GO} build)
+        hkt_add_rival(go-task ${PROJECT_SOURCE_DIR}/bench/rival_task.go ${CMAKE_COMMAND} -E env
+            GO111MODULE=off GOCACHE=${PROJECT_BINARY_DIR}/go ${HKT_GO} build)
     endif()
+endfunction()
+
+# The rivals of tasks and loops: libuv and ucontext; Boost's asio, context and
+# fibers, where a compiler knows coroutines; Python's asyncio.
+function(hkt_add_task_rivals)
+    set(rivals ${PROJECT_BINARY_DIR}/bin/rivals)
+    add_executable(rival_uv_task ${PROJECT_SOURCE_DIR}/bench/rival_task.c)
+    set_target_properties(rival_uv_task PROPERTIES OUTPUT_NAME uv-task
+        RUNTIME_OUTPUT_DIRECTORY ${rivals})
+    target_link_libraries(rival_uv_task PRIVATE hocket_flags Threads::Threads)
+    if(TARGET PkgConfig::UV)
+        target_link_libraries(rival_uv_task PRIVATE PkgConfig::UV)
+        target_compile_definitions(rival_uv_task PRIVATE HAVE_UV=1)
+    endif()
+    configure_file(${PROJECT_SOURCE_DIR}/bench/rival_task.py ${rivals}/asyncio-task COPYONLY)
+
+    find_library(HKT_BOOST_CONTEXT boost_context)
+    find_library(HKT_BOOST_FIBER boost_fiber)
+    if(NOT CMAKE_CXX_COMPILER OR NOT HKT_BOOST_CONTEXT)
+        return()
+    endif()
+    include(CheckCXXSourceCompiles)
+    set(CMAKE_CXX_STANDARD 20)
+    set(CMAKE_REQUIRED_LIBRARIES Threads::Threads)
+    check_cxx_source_compiles("#include <utility>
+        #include <boost/asio.hpp>
+        boost::asio::awaitable<int> f() { co_return 0; }
+        int main() {}" HKT_ASIO_COROUTINES)
+    if(NOT HKT_ASIO_COROUTINES)
+        return()
+    endif()
+    add_executable(rival_boost_task ${PROJECT_SOURCE_DIR}/bench/rival_task.cpp)
+    set_target_properties(rival_boost_task PROPERTIES OUTPUT_NAME boost-task
+        RUNTIME_OUTPUT_DIRECTORY ${rivals})
+    if(HKT_BOOST_FIBER)
+        target_link_libraries(rival_boost_task PRIVATE ${HKT_BOOST_FIBER})
+        target_compile_definitions(rival_boost_task PRIVATE HAVE_FIBER=1)
+    endif()
+    target_link_libraries(rival_boost_task PRIVATE ${HKT_BOOST_CONTEXT} Threads::Threads)
 endfunction()
 
 if(HKT_BUILD_BENCH)
@@ -93,21 +136,32 @@ if(HKT_BUILD_BENCH)
         endforeach()
         if(NOT CMAKE_CROSSCOMPILING AND NOT HKT_SANITIZE AND NOT HKT_SIM)
             hkt_add_rivals()
+            hkt_add_task_rivals()
         endif()
     endif()
 endif()
 
-# The examples: bin/examples/<name> from examples/<name>.c.
+# The examples: bin/examples/<name> from examples/<name>.c; glib_<topic> where GLib is found.
 set(hkt_examples)
 if(HKT_BUILD_EXAMPLES)
+    find_package(PkgConfig QUIET)
+    if(PkgConfig_FOUND AND NOT CMAKE_CROSSCOMPILING)
+        pkg_check_modules(GLIB_LOOP QUIET IMPORTED_TARGET glib-2.0)
+    endif()
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.c)
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
+        if(name MATCHES "^glib_" AND NOT TARGET PkgConfig::GLIB_LOOP)
+            continue()
+        endif()
         list(APPEND hkt_examples ${name})
         add_executable(example_${name} ${source})
         set_target_properties(example_${name} PROPERTIES
             OUTPUT_NAME ${name}
             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/examples)
         target_link_libraries(example_${name} PRIVATE hocket hocket_flags)
+        if(name MATCHES "^glib_")
+            target_link_libraries(example_${name} PRIVATE PkgConfig::GLIB_LOOP)
+        endif()
     endforeach()
 endif()

@@ -110,7 +110,7 @@ HKT_API void hkt_executor_destroy(hkt_executor *executor);
 /* How many jobs it may run at a time. */
 HKT_API unsigned hkt_executor_max_workers(const hkt_executor *executor);
 
-/* The executor that the caller is a job of, the innermost; NULL in none. */
+/* The executor that the caller is a job of, the innermost, or whose loop calls it back; NULL in none. */
 HKT_API hkt_executor *hkt_executor_current(void);
 
 /* The engine without workers: a job runs in hkt_submit itself, before that returns. For tests, and

@@ -8,6 +8,7 @@
 #include "base/seconds.h"
 #include "exec/member.h"
 #include "park/wait.h"
+#include "strand/carrier.h"
 
 int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
                 const hkt_submit_options *options, struct hkti_member *member)
@@ -90,7 +91,10 @@ void hkt_executor_destroy(hkt_executor *executor)
 hkt_executor *hkt_executor_current(void)
 {
     const struct hkti_run *run = hkti_self()->run;
-    return run ? run->future->executor : NULL;
+    const struct hkti_carrier *carrier = run ? NULL : hkti_carrier_self();
+    if (run)
+        return run->future->executor;
+    return carrier ? carrier->executor : NULL; /* a callback of a loop */
 }
 
 unsigned hkt_executor_max_workers(const hkt_executor *executor)

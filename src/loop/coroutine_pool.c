@@ -5,12 +5,14 @@
  * time that it waits for jobs, so that jobs that wait for jobs always go on; when it has waited it counts
  * again, even beyond the limit. Whoever makes room hands the next one over. `out` are all that have not
  * ended: with none left after a close it is over, and who finds that out sets `ended`, as his last touch.
+ * If it was destroyed before, he stops the loops instead, and the last thread gives it back.
  *
  * Who may touch what: all that changes under the guard; under it no other. */
 #include <errno.h>
 #include <hocket/coroutine_pool.h>
 #include <hocket/event.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/report.h"
@@ -37,7 +39,9 @@ struct pool {
     hkt_executor executor;
     uint32_t guard;
     bool closed;
-    unsigned next; /* the loop whose turn it is */
+    bool detached;  /* destroyed before its end */
+    unsigned alive; /* threads whose loop is there */
+    unsigned next;  /* the loop whose turn it is */
     size_t running, out, pending, max_pending;
     struct hkti_jobs queues[PRIORITIES];
     struct hkti_wait_list full;
@@ -81,11 +85,26 @@ static size_t take(struct pool *pool, hkt_future **futures, size_t n)
     return count;
 }
 
+/* Under the guard: closed, and all have ended. */
+static bool is_over(const struct pool *pool)
+{
+    return pool->closed && pool->out == 0;
+}
+
+/* By one of its loops' threads, or when all others have left it alone. */
+static void stop(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->places[i].loop)
+            hkt_loop_stop(pool->places[i].loop);
+}
+
 #define BATCH 16
 
 /* With the guard, which it releases: hands over what may run, and wakes who waits for room. The pool
- * may be gone after it if nothing is out. */
-static void go_on(struct pool *pool)
+ * may be gone after it if nothing is out. `eager`: the one that the caller hands in right now, which may
+ * begin at once; who calls this for another reason may be about to wait. */
+static void go_on(struct pool *pool, const hkt_future *eager)
 {
     hkt_future *futures[BATCH];
     size_t count;
@@ -96,12 +115,15 @@ static void go_on(struct pool *pool)
         pool->next += (unsigned)count;
         if (pool->pending < pool->max_pending)
             hkti_wait_list_take(&pool->full, pool->max_pending - pool->pending, 0, &wake);
-        bool ended = pool->closed && pool->out == 0;
+        bool ended = is_over(pool), detached = pool->detached;
         hkti_guard_release(&pool->guard);
         hkti_wake_all(&wake);
         for (size_t i = 0; i < count; i++) /* its loop is open as long as something is out */
-            (void)hkti_loop_submit(choose(pool, turn + (unsigned)i), futures[i]);
-        if (ended)
+            (void)hkti_loop_submit(choose(pool, turn + (unsigned)i), futures[i],
+                                   futures[i] == eager);
+        if (ended && detached)
+            stop(pool);
+        else if (ended)
             hkt_event_set(&pool->ended);
         if (count == BATCH)
             hkti_guard_acquire(&pool->guard);
@@ -143,7 +165,7 @@ static int submit(hkt_executor *executor, hkt_future *future)
         pool->pending++;
         pool->out++;
     }
-    go_on(pool);
+    go_on(pool, future);
     return err;
 }
 
@@ -153,7 +175,7 @@ static void ran(hkt_executor *executor)
     hkti_guard_acquire(&pool->guard);
     pool->running--;
     pool->out--;
-    go_on(pool);
+    go_on(pool, NULL);
 }
 
 static void waits(hkt_executor *executor, bool begins)
@@ -161,7 +183,7 @@ static void waits(hkt_executor *executor, bool begins)
     struct pool *pool = pool_of(executor);
     hkti_guard_acquire(&pool->guard);
     pool->running += begins ? (size_t)-1 : 1;
-    go_on(pool);
+    go_on(pool, NULL);
 }
 
 /* Takes all out that are queued, cancelled. */
@@ -182,7 +204,7 @@ static void cancel_queued(struct pool *pool)
             hkti_future_fail(future, -ECANCELED);
         hkti_guard_acquire(&pool->guard);
         pool->out--;
-        go_on(pool);
+        go_on(pool, NULL);
     }
 }
 
@@ -200,7 +222,7 @@ static void close(hkt_executor *executor, bool cancel_futures)
         cancel_queued(pool);
     hkti_guard_acquire(&pool->guard);
     pool->out--;
-    go_on(pool);
+    go_on(pool, NULL);
 }
 
 static int await(hkt_executor *executor, hkt_deadline deadline)
@@ -211,34 +233,50 @@ static int await(hkt_executor *executor, hkt_deadline deadline)
     return hkti_event_wait_as(&pool->ended, deadline, "the end of pool", pool);
 }
 
-/* Its threads end, and it is given back. */
 static void release(struct pool *pool)
 {
-    hkt_scope scope;
-    hkt_scope_enter(&scope, &(hkt_scope_options){ .shield = true });
-    for (unsigned i = 0; i < pool->count; i++) {
-        struct place *place = &pool->places[i];
-        if (place->loop)
-            hkt_loop_stop(place->loop);
-        if (place->thread)
-            hkt_thread_join(place->thread);
-        hkt_thread_destroy(place->thread);
-    }
-    hkt_scope_leave(&scope);
     for (int i = 0; i < PRIORITIES; i++)
         hkti_jobs_end(&pool->queues[i]);
     hkti_release(pool, sizeof *pool + pool->count * sizeof *pool->places);
 }
 
+/* Its threads end, and it is given back. */
+static void end(struct pool *pool)
+{
+    hkt_scope scope;
+    hkt_scope_enter(&scope, &(hkt_scope_options){ .shield = true });
+    stop(pool);
+    for (unsigned i = 0; i < pool->count; i++) {
+        if (pool->places[i].thread)
+            hkt_thread_join(pool->places[i].thread);
+        hkt_thread_destroy(pool->places[i].thread);
+    }
+    hkt_scope_leave(&scope);
+    release(pool);
+}
+
 static void destroy(hkt_executor *executor)
 {
     struct pool *pool = pool_of(executor);
-    if (hkt_event_is_set(&pool->ended))
-        release(pool);
-    else
+    char name[HKT_NAME_MAX];
+    memcpy(name, pool->name, sizeof name);
+    hkti_guard_acquire(&pool->guard);
+    bool over = is_over(pool);
+    for (unsigned i = 0; !over && i < pool->count; i++)
+        hkt_thread_destroy(pool->places[i].thread);
+    pool->detached = !over;
+    hkti_guard_release(&pool->guard);
+    if (!over) {
         hkti_report_line("pool \"%s\" is destroyed, but has jobs that do not end: they are left to "
                          "themselves",
-                         pool->name);
+                         name);
+        return;
+    }
+    hkt_scope scope;
+    hkt_scope_enter(&scope, &(hkt_scope_options){ .shield = true });
+    (void)hkt_event_wait(&pool->ended); /* who found that it is over is about to say so */
+    hkt_scope_leave(&scope);
+    end(pool);
 }
 
 static const struct hkti_executor_ops ops = {
@@ -254,11 +292,20 @@ static int serve(void *arg)
     hkt_loop *loop = NULL;
     place->err = hkt_loop_create(&loop, &options);
     place->loop = loop;
+    hkti_guard_acquire(&place->pool->guard);
+    place->pool->alive += loop != NULL;
+    hkti_guard_release(&place->pool->guard);
     hkt_event_set(&place->made);
     if (loop == NULL)
         return 0;
     int err = hkt_loop_run_forever(loop);
+    struct pool *pool = place->pool;
     hkt_loop_destroy(loop);
+    hkti_guard_acquire(&pool->guard);
+    bool last = --pool->alive == 0 && pool->detached;
+    hkti_guard_release(&pool->guard);
+    if (last)
+        release(pool);
     return err;
 }
 
@@ -300,7 +347,7 @@ int hkt_coroutine_pool_create(hkt_executor **executor, const hkt_coroutine_pool_
     for (unsigned i = 0; err == 0 && i < count; i++)
         err = start(pool, i);
     if (err < 0) {
-        release(pool);
+        end(pool);
         return err;
     }
     *executor = &pool->executor;

@@ -46,7 +46,7 @@ int hkt_loop_create(hkt_loop **loop, const hkt_loop_options *options)
     snprintf(made->name, sizeof made->name, "%s", chosen.name ? chosen.name : "loop");
     made->executor.max_workers = MANY;
     made->executor.tasks = true;
-    (void)hkt_loop_executor(made);
+    made->carrier.executor = hkt_loop_executor(made);
     made->grace = (int64_t)((chosen.grace > 0 ? chosen.grace : GRACE) * 1e9);
     hkt_loop_set_debug(made, chosen.debug, 0);
     made->carrier.park = hkti_loop_park;
@@ -116,7 +116,8 @@ void hkti_loop_drive(hkt_loop *loop, bool drain, int64_t deadline)
     for (;;) {
         if (loop->main && hkt_future_done(loop->main))
             return;
-        if (loop->main == NULL && (drain ? is_drained(loop) : hkti_load_relaxed(&loop->stop)))
+        if (loop->main == NULL &&
+            (drain ? is_drained(loop) : hkti_load_acquire(&loop->stop))) /* pairs: nudge */
             return;
         if (deadline && deadline <= hkti_os_now())
             return;
@@ -195,8 +196,10 @@ int hkt_loop_run_forever(hkt_loop *loop)
 
 void hkt_loop_stop(hkt_loop *loop)
 {
+    hkti_fetch_add_relaxed(&loop->carrier.visitors, 1);     /* it may stop, and end, at once */
     hkti_store_seq_cst(&loop->stop, 1);                     /* pairs: nudge */
     hkti_nudge(hkti_load_seq_cst(&loop->carrier.doorbell)); /* pairs: ready */
+    hkti_fetch_add_acq_rel(&loop->carrier.visitors, (uint32_t)-1); /* pairs: visitors */
 }
 
 bool hkt_loop_is_running(const hkt_loop *loop)

@@ -20,7 +20,7 @@
  * The end: `closed` is set, then nobody outside hands in any more (who does, says so in `visitors`
  * first, then looks at closed; sequentially consistent, so the loop sees what was handed in).
  *
- * Who may touch what: closed, stop, running, signals, carrier.remote, carrier.visitors by anybody, atomically;
+ * Who may touch what (others than the loop's thread as visitors): closed, stop, running, signals, carrier.remote, carrier.visitors by anybody, atomically;
  * node under the guard of loops; the rest by the loop's thread. */
 #ifndef HKTI_LOOP_LOOP_H
 #define HKTI_LOOP_LOOP_H
@@ -92,7 +92,7 @@ void hkti_loop_must_be_here(const hkt_loop *loop, const char *call);
 int hkti_loop_hand_in(hkt_loop *loop, struct hkti_ready *ready);
 
 /* A task of the loop, whosever executor its future has. From any thread: 0, -ESHUTDOWN. */
-int hkti_loop_submit(hkt_loop *loop, hkt_future *future);
+int hkti_loop_submit(hkt_loop *loop, hkt_future *future, bool may_be_eager);
 
 /* One turn: what is ready goes on, at the most as much as the budget says. How many did. */
 unsigned hkti_loop_turn(hkt_loop *loop);

@@ -180,7 +180,7 @@ static void begin_at_once(hkt_loop *loop, struct hkti_coroutine *self, struct hk
         (void)hkti_carrier_pop(carrier);
 }
 
-int hkti_loop_submit(hkt_loop *loop, hkt_future *future)
+int hkti_loop_submit(hkt_loop *loop, hkt_future *future, bool may_be_eager)
 {
     struct hkti_task *task = hkti_future_task(future);
     task->ready.begins = HKTI_BEGINS_TASK;
@@ -188,7 +188,7 @@ int hkti_loop_submit(hkt_loop *loop, hkt_future *future)
         return hkti_loop_hand_in(loop, &task->ready);
     task->number = ++loop->numbers;
     struct hkti_coroutine *self = loop->carrier.current;
-    if (future->eager_start && self)
+    if (future->eager_start && may_be_eager && self)
         begin_at_once(loop, self, &task->ready);
     else
         hkti_carrier_add(&loop->carrier, &task->ready);
@@ -197,7 +197,7 @@ int hkti_loop_submit(hkt_loop *loop, hkt_future *future)
 
 static int submit(hkt_executor *executor, hkt_future *future)
 {
-    return hkti_loop_submit(HKTI_CONTAINER(executor, struct hkt_loop, executor), future);
+    return hkti_loop_submit(HKTI_CONTAINER(executor, struct hkt_loop, executor), future, true);
 }
 
 static void close(hkt_executor *executor, bool cancel_futures)

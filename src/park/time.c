@@ -17,6 +17,16 @@ hkt_deadline hkt_after(double seconds)
                                         : hkti_deadline_after(hkti_os_now(), seconds) };
 }
 
+hkt_deadline hkt_deadline_after(hkt_deadline from, double seconds)
+{
+    if (seconds != seconds)
+        hkti_misuse("hkt_deadline_after: the number of seconds is NaN");
+    if (from.ns == 0 || seconds <= 0)
+        return from;
+    int64_t start = from.ns == HKTI_PASSED ? hkti_os_now() : from.ns;
+    return (hkt_deadline){ hkti_deadline_after(start, seconds) };
+}
+
 double hkt_remaining(hkt_deadline deadline)
 {
     if (deadline.ns == 0)

@@ -28,6 +28,7 @@
 #include "strand/stack.h"
 
 struct hkti_carrier;
+struct hkt_executor;
 
 /* What a coroutine runs: returns who goes on after it; NULL: the base. */
 typedef struct hkti_coroutine *hkti_coroutine_function(void *value);
@@ -99,7 +100,8 @@ struct hkti_carrier {
     struct hkti_timers alarms;
     size_t started; /* coroutines that are not spare */
     size_t stack_size;
-    struct hkti_stack at_hand; /* for the first coroutine, if `low` is not NULL */
+    struct hkt_executor *executor; /* the engine's: of coroutines that run no job; NULL */
+    struct hkti_stack at_hand;     /* for the first coroutine, if `low` is not NULL */
     /* The engine's: the current one, `self`, waits (for_jobs: for jobs). Others run meanwhile, or
      * the thread sleeps; returns when hkti_carrier_next has said `self`. */
     void (*park)(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs);
