@@ -61,7 +61,7 @@ typedef struct hkt_task_info {
 } hkt_task_info;
 
 /* The tasks of the calling task's loop that have not ended, in the order in which they were made: their
- * number, of which the first `n` are written to `infos`. 0 outside a loop. (all_tasks,
+ * number, of which the first `n` are written to `infos`, none without memory. 0 outside a loop. (all_tasks,
  * capture_call_graph) */
 HKT_API size_t hkt_task_all(hkt_task_info *infos, size_t n);
 

@@ -10,21 +10,26 @@
 #include "exec/pool.h"
 #include "park/wait.h"
 
+/* One who waits for one future: in a list of his own, under the future's guard. */
 struct waiter {
     struct hkti_watch watch;
     struct hkti_wait_list list;
-    uint32_t guard;
+    struct hkti_wait wait;
+    hkt_future *future;
 };
 
+/* Under the future's guard, which is all that is needed. */
 static void done(struct hkti_watch *watch, hkt_future *future)
 {
     struct waiter *waiter = HKTI_CONTAINER(watch, struct waiter, watch);
     (void)future;
-    hkti_guard_acquire(&waiter->guard);
-    struct hkti_strand *strand = hkti_wait_list_pop(&waiter->list);
-    hkti_guard_release(&waiter->guard);
-    if (strand)
-        hkti_wake(strand);
+    hkti_wake(hkti_wait_list_pop(&waiter->list));
+}
+
+static void left(struct hkti_wait *wait)
+{
+    struct waiter *waiter = HKTI_CONTAINER(wait, struct waiter, wait);
+    hkti_future_unwatch_guarded(waiter->future, &waiter->watch);
 }
 
 bool hkti_future_is_own(hkt_future *future)
@@ -128,23 +133,21 @@ void hkti_futures_waited(void)
 
 static int await(hkt_future *future, int64_t deadline, bool cancellable, bool for_jobs)
 {
-    struct waiter waiter = { .watch.done = done };
-    if (hkti_future_watch(future, &waiter.watch) == 1)
-        return 0;
-    struct hkti_wait wait = { .what = "future",
-                              .object = future,
-                              .list = &waiter.list,
-                              .guard = &waiter.guard,
-                              .deadline = deadline,
-                              .cancellable = cancellable,
-                              .for_jobs = for_jobs };
-    hkti_guard_acquire(&waiter.guard);
+    struct waiter waiter = { .watch.done = done, .future = future };
+    waiter.wait = (struct hkti_wait){ .what = "future",
+                                      .object = future,
+                                      .list = &waiter.list,
+                                      .guard = &future->guard,
+                                      .left = left,
+                                      .deadline = deadline,
+                                      .cancellable = cancellable,
+                                      .for_jobs = for_jobs };
+    hkti_guard_acquire(&future->guard);
     int err = 0;
-    if (hkt_future_done(future))
-        hkti_guard_release(&waiter.guard);
+    if (hkti_future_watch_guarded(future, &waiter.watch) == 0)
+        err = hkti_wait(&waiter.wait);
     else
-        err = hkti_wait(&wait);
-    hkti_future_unwatch(future, &waiter.watch);
+        hkti_guard_release(&future->guard);
     return hkt_future_done(future) ? 0 : err;
 }
 

@@ -386,35 +386,44 @@ int hkt_future_result(hkt_future *future, int *result)
     return 0;
 }
 
-int hkti_future_watch(hkt_future *future, struct hkti_watch *watch)
+int hkti_future_watch_guarded(hkt_future *future, struct hkti_watch *watch)
 {
-    if (hkt_future_done(future))
-        return 1;
-    hkti_guard_acquire(&future->guard);
     uint32_t state;
     do {
         state = hkti_load_acquire(&future->state); /* pairs: future-done */
-        if (hkti_future_step_is_done(state)) {
-            hkti_guard_release(&future->guard);
+        if (hkti_future_step_is_done(state))
             return 1;
-        }
     } while (!(state & HKTI_FUTURE_WATCHED) &&
              !hkti_cas_acq_rel(&future->state, state,
                                state | HKTI_FUTURE_WATCHED)); /* pairs: future-done */
     watch->next = future->watches;
     future->watches = watch;
-    hkti_guard_release(&future->guard);
     return 0;
 }
 
-void hkti_future_unwatch(hkt_future *future, struct hkti_watch *watch)
+int hkti_future_watch(hkt_future *future, struct hkti_watch *watch)
 {
+    if (hkt_future_done(future))
+        return 1;
     hkti_guard_acquire(&future->guard);
+    int is_done = hkti_future_watch_guarded(future, watch);
+    hkti_guard_release(&future->guard);
+    return is_done;
+}
+
+void hkti_future_unwatch_guarded(hkt_future *future, struct hkti_watch *watch)
+{
     struct hkti_watch **place = &future->watches;
     while (*place && *place != watch)
         place = &(*place)->next;
     if (*place)
         *place = watch->next;
+}
+
+void hkti_future_unwatch(hkt_future *future, struct hkti_watch *watch)
+{
+    hkti_guard_acquire(&future->guard);
+    hkti_future_unwatch_guarded(future, watch);
     hkti_guard_release(&future->guard);
 }
 

@@ -150,6 +150,9 @@ void hkti_future_fail(hkt_future *future, int err);
 int hkti_future_watch(hkt_future *future, struct hkti_watch *watch);
 /* After this it is not told and nobody is telling it. */
 void hkti_future_unwatch(hkt_future *future, struct hkti_watch *watch);
+/* The same for who has the future's guard. */
+int hkti_future_watch_guarded(hkt_future *future, struct hkti_watch *watch);
+void hkti_future_unwatch_guarded(hkt_future *future, struct hkti_watch *watch);
 
 static inline bool hkti_future_step_is_done(uint32_t state)
 {

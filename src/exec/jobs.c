@@ -38,7 +38,7 @@ int hkti_jobs_put(struct hkti_jobs *jobs, hkt_future *future)
             return err;
     }
     jobs->last->futures[jobs->tail++] = future;
-    hkti_store_relaxed(&jobs->count, jobs->count + 1);
+    hkti_store_relaxed(&jobs->count, hkti_load_relaxed(&jobs->count) + 1);
     return 0;
 }
 
@@ -57,13 +57,13 @@ static void drop_first(struct hkti_jobs *jobs)
 
 size_t hkti_jobs_take(struct hkti_jobs *jobs, hkt_future **futures, size_t n)
 {
-    size_t taken = 0;
-    while (taken < n && taken < jobs->count) {
+    size_t taken = 0, count = hkti_load_relaxed(&jobs->count);
+    while (taken < n && taken < count) {
         futures[taken++] = jobs->first->futures[jobs->head++];
         if (jobs->head == CHUNK || (jobs->first == jobs->last && jobs->head == jobs->tail))
             drop_first(jobs);
     }
-    hkti_store_relaxed(&jobs->count, jobs->count - taken);
+    hkti_store_relaxed(&jobs->count, count - taken);
     return taken;
 }
 

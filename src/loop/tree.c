@@ -144,8 +144,10 @@ size_t hkt_task_all(hkt_task_info *infos, size_t n)
 {
     hkt_loop *loop = hkt_loop_running();
     struct tree tree;
-    if (loop == NULL || take(loop, &tree) < 0)
+    if (loop == NULL)
         return 0;
+    if (take(loop, &tree) < 0)
+        return hkti_tasks_visit(loop, count_only, NULL);
     for (size_t i = 0; i < tree.count && i < n; i++)
         infos[i] = tree.infos[i];
     give_back(&tree);

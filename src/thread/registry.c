@@ -134,12 +134,13 @@ static void simulation_ends(void)
 #endif
 
 /* The child of a raw fork has one thread, which is its main one from now on. If hocket's threads
- * ran, it may only exec; else the list begins anew, since the other records lay in stacks that are
+ * ran, or it was forked in a task, whose loop would share its fds with the parent's, it may only exec;
+ * else the list begins anew, since the other records lay in stacks that are
  * gone. */
 static void in_fork_child(void)
 {
     struct hkti_strand *self = hkti_os_local();
-    if (ours > 0)
+    if (ours > 0 || self->coroutine)
         hkti_store_relaxed(&hkti_forked, 1);
     hkti_registry_guard = 0;
     hkti_registry = (struct hkti_node){ 0 };
