@@ -44,9 +44,10 @@ int hkt_loop_create(hkt_loop **loop, const hkt_loop_options *options)
     if (made == NULL)
         return -ENOMEM;
     snprintf(made->name, sizeof made->name, "%s", chosen.name ? chosen.name : "loop");
+    made->executor.ops = &hkti_loop_ops;
     made->executor.max_workers = MANY;
     made->executor.tasks = true;
-    made->carrier.executor = hkt_loop_executor(made);
+    made->carrier.executor = &made->executor;
     made->grace = (int64_t)((chosen.grace > 0 ? chosen.grace : GRACE) * 1e9);
     hkt_loop_set_debug(made, chosen.debug, 0);
     made->carrier.park = hkti_loop_park;

@@ -78,6 +78,7 @@ struct hkt_loop {
     char name[HKT_NAME_MAX];
 };
 
+extern const struct hkti_executor_ops hkti_loop_ops;
 void hkti_loop_park(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs);
 
 /* Is the caller on the loop's thread? */

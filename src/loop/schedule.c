@@ -220,13 +220,12 @@ static void destroy(hkt_executor *executor)
                 (void *)executor);
 }
 
-static const struct hkti_executor_ops ops = {
+const struct hkti_executor_ops hkti_loop_ops = {
     .submit = submit, .close = close, .await = await, .destroy = destroy
 };
 
 hkt_executor *hkt_loop_executor(hkt_loop *loop)
 {
-    loop->executor.ops = &ops;
     return &loop->executor;
 }
 
