@@ -24,6 +24,49 @@ function(hkt_add_test name label)
     endif()
 endfunction()
 
+# Tests of waits run twice: by threads, and as coroutines_<name> with each body in a task of an event
+# loop, so that its waits switch to other coroutines and do not block the thread. Not so:
+#
+#   loop*, two_loops, run, task*, handle*, watcher, gather, to_thread, foreign_loop, coroutine_pool*
+#                        make loops themselves, which a task may not run
+#   bad_*, pool_bad_*    what the system refuses, counted in calls that a loop makes too
+#   fork*, crowd, thread_exit   a child of fork has no loop
+#   memory               the process's memory before and after everything
+#   report               what is written about threads, line by line
+#   thread_foreign       threads that hocket did not start, the main thread among them
+#   harness              no waits
+#
+# Single tests are left out in tests/harness/in_loop/in_loop.c.
+set(hkt_tests_in_loop
+    api_barrier api_barrier_broken api_cancel api_condition api_condition_forms api_context
+    api_context_model api_error api_event api_executor api_executor_engine
+    api_executor_map api_fd api_future api_future_callbacks api_future_wait api_giant_lock
+    api_giant_lock_turns api_giant_lock_waits api_idle api_lock api_once api_one_cpu
+    api_parallel api_parallel_ends api_pool_limits api_pool_nesting api_pool_stress
+    api_priority_queue api_queue api_queue_shutdown api_queue_stress api_queue_tasks
+    api_queue_waiting api_reduce api_reschedule api_rlock api_rwlock api_scheduler
+    api_scheduler_stress api_scope api_semaphore api_simple_queue api_stream api_thread
+    api_thread_join api_thread_local api_thread_names api_thread_pool
+    api_thread_state api_time api_timer contract_giant_lock contract_lock contract_rlock
+    contract_rwlock_write contract_semaphore)
+
+# The loops of others, where they are: HAVE_GLIB and HAVE_UV say which. Not under sanitizers, which
+# know nothing of what was not built with them.
+function(hkt_link_foreign_loops target)
+    find_package(PkgConfig QUIET)
+    if(NOT PkgConfig_FOUND OR CMAKE_CROSSCOMPILING OR HKT_SANITIZE)
+        return()
+    endif()
+    pkg_check_modules(FOREIGN_GLIB QUIET IMPORTED_TARGET glib-2.0)
+    pkg_check_modules(FOREIGN_UV QUIET IMPORTED_TARGET libuv)
+    foreach(library GLIB UV)
+        if(TARGET PkgConfig::FOREIGN_${library})
+            target_link_libraries(${target} PRIVATE PkgConfig::FOREIGN_${library})
+            target_compile_definitions(${target} PRIVATE HAVE_${library}=1)
+        endif()
+    endforeach()
+endfunction()
+
 function(hkt_add_test_folder folder)
     set(dir ${PROJECT_SOURCE_DIR}/tests/${folder})
     file(GLOB shared CONFIGURE_DEPENDS ${dir}/*.c)
@@ -48,7 +91,17 @@ function(hkt_add_test_folder folder)
         else()
             target_link_libraries(${target} PRIVATE hocket)
         endif()
+        if(name STREQUAL "api_foreign_loop")
+            hkt_link_foreign_loops(${target})
+        endif()
         hkt_add_test(${name} ${folder} ${target})
+        if(name IN_LIST hkt_tests_in_loop)
+            target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/harness/in_loop/in_loop.c)
+            target_link_options(${target} PRIVATE
+                -Wl,--wrap=hkt_finalize -Wl,--wrap=hkt_allocation_count
+                -Wl,--wrap=hkt_set_allocator)
+            hkt_add_test(coroutines_${name} coroutines ${target} --in-loop)
+        endif()
     endforeach()
 endfunction()
 

@@ -31,7 +31,10 @@ static void silence_stdout(void)
     }
 }
 
-void test_body_run(const struct test_case *test)
+void (*test_call_in_loop)(void (*body)(void));
+const char *const *test_not_in_loop;
+
+void test_body_run(const struct test_case *test, bool in_loop)
 {
     pid_t process = getpid();
     struct test_snapshot before;
@@ -42,7 +45,10 @@ void test_body_run(const struct test_case *test)
     test_snapshot_take(&before);
     test_snapshot_take(&before);
 
-    test->body();
+    if (in_loop)
+        test_call_in_loop(test->body);
+    else
+        test->body();
 
     fflush(stdout);
     if (getpid() != process) {

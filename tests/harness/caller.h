@@ -12,8 +12,9 @@
 #define HOCKET_TEST_CALLER_H
 
 #include <errno.h>
+#include <hocket/loop.h>
 #include <hocket/scope.h>
-#include <hocket/thread.h>
+#include <hocket/task.h>
 #include <stdatomic.h>
 
 #include "await.h"
@@ -87,15 +88,22 @@ static inline int call_cancelled(int (*call)(void *), void *arg)
     return result;
 }
 
-/* The same call in n threads at once, each with its element of `args`: all must return 0. */
+/* The same call in n threads at once, each with its element of `args`: all must return 0. Where the
+ * test itself is a task, half of them are tasks too. */
 static inline void call_in_threads(size_t n, int (*call)(void *), void *args, size_t arg_size)
 {
     struct caller callers[64];
+    hkt_task *tasks[64] = { NULL };
     CHECK(n <= sizeof callers / sizeof *callers);
+    for (size_t i = 0; i < n; i++) {
+        void *arg = (char *)args + i * arg_size;
+        if (hkt_loop_running() && i % 2)
+            CHECK_EQ(hkt_task_spawn(&tasks[i], call, arg), 0);
+        else
+            caller_start(&callers[i], call, arg);
+    }
     for (size_t i = 0; i < n; i++)
-        caller_start(&callers[i], call, (char *)args + i * arg_size);
-    for (size_t i = 0; i < n; i++)
-        CHECK_EQ(caller_end(&callers[i]), 0);
+        CHECK_EQ(tasks[i] ? hkt_future_finish(tasks[i]) : caller_end(&callers[i]), 0);
 }
 
 #endif

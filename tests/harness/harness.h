@@ -28,6 +28,7 @@ struct test_options {
     uint64_t seed;
     bool seed_given;
     bool list;
+    bool in_loop; /* the body is the main task of an event loop */
     bool shuffle;
     bool verbose;
     long repeat;
@@ -52,7 +53,13 @@ void test_snapshot_take(struct test_snapshot *snapshot);
 bool test_snapshot_compare(const struct test_snapshot *before);
 
 /* body.c: runs a test in this process; never returns. */
-__attribute__((noreturn)) void test_body_run(const struct test_case *test);
+__attribute__((noreturn)) void test_body_run(const struct test_case *test, bool in_loop);
+
+/* Calls a body as the main task of a loop. The harness itself knows no hocket: in_loop/in_loop.c sets
+ * it in those programs that have that mode; NULL in the others. */
+extern void (*test_call_in_loop)(void (*body)(void));
+extern const char *const
+    *test_not_in_loop; /* the names of those that do not run so; ends with NULL */
 
 /* warden.c: what a warden does, in the child of a fork; never returns. */
 __attribute__((noreturn)) void test_warden_run(const struct test_options *options,

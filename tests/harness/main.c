@@ -14,21 +14,18 @@ static const char usage[] = "usage: %s [options]\n"
                             "  --jobs N         run N at once (default 1)\n"
                             "  --seed S         the seed of the run (default: random)\n"
                             "  --shuffle        in an order that the seed gives\n"
+                            "  --in-loop        each as the main task of an event loop\n"
                             "  --run NAME       run one test in this very process, for a debugger\n"
                             "  -v, --verbose    one line a test, and what it printed\n";
 
-enum { LIST = 256, FILTER, REPEAT, JOBS, SEED, SHUFFLE, RUN };
+enum { LIST = 256, FILTER, REPEAT, JOBS, SEED, SHUFFLE, IN_LOOP, RUN };
 
 static const struct option long_options[] = {
-    { "list", no_argument, NULL, LIST },
-    { "filter", required_argument, NULL, FILTER },
-    { "repeat", required_argument, NULL, REPEAT },
-    { "jobs", required_argument, NULL, JOBS },
-    { "seed", required_argument, NULL, SEED },
-    { "shuffle", no_argument, NULL, SHUFFLE },
-    { "run", required_argument, NULL, RUN },
-    { "verbose", no_argument, NULL, 'v' },
-    { NULL, 0, NULL, 0 },
+    { "list", no_argument, NULL, LIST },           { "filter", required_argument, NULL, FILTER },
+    { "repeat", required_argument, NULL, REPEAT }, { "jobs", required_argument, NULL, JOBS },
+    { "seed", required_argument, NULL, SEED },     { "shuffle", no_argument, NULL, SHUFFLE },
+    { "in-loop", no_argument, NULL, IN_LOOP },     { "run", required_argument, NULL, RUN },
+    { "verbose", no_argument, NULL, 'v' },         { NULL, 0, NULL, 0 },
 };
 
 static void set_seed(struct test_options *options, const char *text)
@@ -72,6 +69,9 @@ static void read_arguments(struct test_options *options, int argc, char **argv)
         case SHUFFLE:
             options->shuffle = true;
             break;
+        case IN_LOOP:
+            options->in_loop = true;
+            break;
         case RUN:
             options->run = optarg;
             break;
@@ -94,7 +94,7 @@ static int run_here(const struct test_options *options)
     test_set_seed(options->seed_given ? options->seed : test_random_seed());
     for (struct test_case *test = test_first(); test; test = test->next)
         if (strcmp(test->name, options->run) == 0)
-            test_body_run(test);
+            test_body_run(test, options->in_loop);
     fprintf(stderr, "no test is called %s\n", options->run);
     return TEST_FAILED;
 }
@@ -113,6 +113,10 @@ int main(int argc, char **argv)
     read_arguments(&options, argc, argv);
     if (options.list)
         return list();
+    if (options.in_loop && test_call_in_loop == NULL) {
+        fprintf(stderr, "%s: its tests do not run in a loop\n", argv[0]);
+        return 2;
+    }
     if (options.run)
         return run_here(&options);
     /* Resolved here: under valgrind /proc/self/exe is valgrind once it is exec'ed. */

@@ -70,8 +70,8 @@ static void report(struct runner *runner, const struct running *done, int verdic
     printf("%s %s (%.3f s)\n", word, done->test->name, test_now() - done->started);
     print_output(done->output);
     if (verdict == TEST_FAILED)
-        printf("again with: %s --filter %s --seed %" PRIu64 "\n", runner->options->program,
-               done->test->name, done->seed);
+        printf("again with: %s %s--filter %s --seed %" PRIu64 "\n", runner->options->program,
+               runner->options->in_loop ? "--in-loop " : "", done->test->name, done->seed);
 }
 
 static void start(struct runner *runner, const struct test_case *test, uint64_t seed)
@@ -135,7 +135,18 @@ static void shuffle(const struct test_case **tests, size_t count, uint64_t seed)
     }
 }
 
-/* The tests that the filter lets through, in an array of the caller's. */
+static bool is_wanted(const struct test_options *options, const struct test_case *test)
+{
+    if (options->filter && !strstr(test->name, options->filter))
+        return false;
+    if (options->in_loop)
+        for (const char *const *name = test_not_in_loop; *name; name++)
+            if (strcmp(*name, test->name) == 0)
+                return false;
+    return true;
+}
+
+/* The tests that the options let through, in an array of the caller's. */
 static const struct test_case **choose(const struct test_options *options, size_t *count)
 {
     size_t all = 0;
@@ -144,7 +155,7 @@ static const struct test_case **choose(const struct test_options *options, size_
         all++;
     const struct test_case **chosen = calloc(all + 1, sizeof *chosen);
     for (struct test_case *test = test_first(); chosen && test; test = test->next)
-        if (!options->filter || strstr(test->name, options->filter))
+        if (is_wanted(options, test))
             chosen[(*count)++] = test;
     return chosen;
 }

@@ -32,6 +32,7 @@ __attribute__((noreturn)) static void start_test(const struct test_options *opti
                                                  int output)
 {
     char seed_text[32];
+    const char *last = options->in_loop ? "--in-loop" : NULL;
     snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -41,9 +42,9 @@ __attribute__((noreturn)) static void start_test(const struct test_options *opti
         _exit(TEST_FAILED);
     if (getenv("HOCKET_TEST_EMULATOR"))
         execl("/bin/sh", "sh", "-c", EMULATE, options->program, "--run", test->name, "--seed",
-              seed_text, (char *)NULL);
+              seed_text, last, (char *)NULL);
     else
-        execl(options->program, options->program, "--run", test->name, "--seed", seed_text,
+        execl(options->program, options->program, "--run", test->name, "--seed", seed_text, last,
               (char *)NULL);
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", options->program, strerror(errno));
     _exit(TEST_FAILED);
