@@ -149,6 +149,88 @@ static void submit_many(hkt_executor *executor)
         check(hkt_future_finish(futures[i]), "hkt_future_finish");
 }
 
+/* Tasks, by the main task of a loop. */
+
+static int yield_times(void *arg)
+{
+    for (long i = *(long *)arg; i > 0; i--)
+        check(hkt_yield(), "hkt_yield");
+    return 0;
+}
+
+/* Two of them, half of the yields each. */
+static int yield_by_turns(void *arg)
+{
+    long half = *(long *)arg / 2;
+    hkt_task *tasks[2];
+
+    for (int i = 0; i < 2; i++)
+        check(hkt_task_spawn(&tasks[i], yield_times, &half), "hkt_task_spawn");
+    for (int i = 0; i < 2; i++)
+        check(hkt_future_finish(tasks[i]), "hkt_future_finish");
+    return 0;
+}
+
+static int spawn_and_await(void *arg)
+{
+    hkt_task *task;
+
+    for (long i = *(long *)arg; i > 0; i--) {
+        check(hkt_task_spawn(&task, succeed, NULL), "hkt_task_spawn");
+        check(hkt_future_finish(task), "hkt_future_finish");
+    }
+    return 0;
+}
+
+static hkt_queue *messages;
+
+static int put_times(void *arg)
+{
+    uint64_t item = 1;
+
+    for (long i = *(long *)arg; i > 0; i--)
+        check(hkt_queue_put(messages, &item), "hkt_queue_put");
+    return 0;
+}
+
+static int get_times(void *arg)
+{
+    uint64_t item;
+    hkt_task *putter;
+
+    messages = make_queue();
+    check(hkt_task_spawn(&putter, put_times, arg), "hkt_task_spawn");
+    for (long i = *(long *)arg; i > 0; i--)
+        check(hkt_queue_get(messages, &item), "hkt_queue_get");
+    check(hkt_future_finish(putter), "hkt_future_finish");
+    hkt_queue_destroy(messages);
+    return 0;
+}
+
+static int set_and_cancel(void *arg)
+{
+    hkt_handle handle = { 0 };
+
+    for (long i = *(long *)arg; i > 0; i--) {
+        check(hkt_loop_call_later(hkt_loop_running(), &handle, 3600, succeed, NULL),
+              "hkt_loop_call_later");
+        check(!hkt_handle_cancel(&handle), "hkt_handle_cancel");
+    }
+    return 0;
+}
+
+static int group_of_one(void *arg)
+{
+    for (long i = *(long *)arg; i > 0; i--) {
+        hkt_task_group group = { 0 };
+
+        hkt_task_group_enter(&group, NULL);
+        check(hkt_task_group_spawn(&group, NULL, succeed, NULL), "hkt_task_group_spawn");
+        check(hkt_task_group_leave(&group, 0), "hkt_task_group_leave");
+    }
+    return 0;
+}
+
 static void do_fork(long times)
 {
     check(hkt_forks_run(make_pool(), fork_inline, &times), "hkt_forks_run");
@@ -167,6 +249,19 @@ static void do_submit_inside(long times)
     check(hkt_submit(inside, &future, submit_inside, &times), "hkt_submit");
     check(hkt_future_finish(future), "hkt_future_finish");
 }
+
+/* A function that has `body` do all times, as the main task of a loop. */
+#define IN_A_LOOP(name, body)                                                                      \
+    static void name(long times)                                                                   \
+    {                                                                                              \
+        check(hkt_run(body, &times), "hkt_run");                                                   \
+    }
+
+IN_A_LOOP(do_task_yield, yield_by_turns)
+IN_A_LOOP(do_task_spawn, spawn_and_await)
+IN_A_LOOP(do_task_queue, get_times)
+IN_A_LOOP(do_timer, set_and_cancel)
+IN_A_LOOP(do_task_group, group_of_one)
 
 OPERATION(do_nothing, (void)0, __asm__ volatile(""))
 OPERATION(do_lock, (void)0, hkt_lock_acquire(&lock); hkt_lock_release(&lock))
@@ -216,6 +311,11 @@ static const struct {
     { "submit-inline", do_submit_inline },
     { "submit-inside", do_submit_inside },
     { "submit-hundred", do_submit_hundred },
+    { "task-yield", do_task_yield },
+    { "task-spawn", do_task_spawn },
+    { "task-queue", do_task_queue },
+    { "task-group", do_task_group },
+    { "timer", do_timer },
     { "pthread-mutex", do_mutex },
     { "thread", do_thread },
     { "pthread-thread", do_pthread },
