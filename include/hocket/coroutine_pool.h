@@ -6,7 +6,8 @@
  *     int err = hkt_coroutine_pool_create(&pool, NULL);
  *
  * The same job runs here and on threads. Its waits park it, and its thread goes on with another one; what
- * blocks in calls that are not ours holds up all jobs of its loop (hkt_to_thread). */
+ * blocks in calls that are not ours holds up all jobs of its loop (hkt_to_thread). Others run in every wait
+ * of a job here, so .no_foreign_work has no effect: hold no foreign lock over a wait. */
 #ifndef HOCKET_COROUTINE_POOL_H
 #define HOCKET_COROUTINE_POOL_H
 
