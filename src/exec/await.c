@@ -88,8 +88,9 @@ static void run_here(struct hkti_wanted *wanted)
             hkti_future_execute(claimed, !wanted->cancels);
     for (size_t i = 0; i < wanted->count; i++) {
         hkt_future *future = wanted->futures[i];
-        if (future && future->executor && future->executor->ops->runs_wanted &&
-            hkti_is_inside(future->executor) && hkti_future_claim(future, false))
+        /* Only an executor that the caller is inside is there for certain. */
+        if (future && future->executor && hkti_is_inside(future->executor) &&
+            future->executor->ops->runs_wanted && hkti_future_claim(future, false))
             hkti_future_execute(future, !wanted->cancels);
     }
 }
