@@ -65,13 +65,13 @@ static inline int sleep_forever(void *arg)
 }
 
 /* The same, in a thread that signals are to wake. TSan holds them back from one that sleeps in a system
- * call that it does not know; there it wakes up now and then. */
+ * call that it does not know; there it wakes up now and then, and makes a call that TSan knows. */
 static inline int sleep_for_signals(void *arg)
 {
     int err;
     (void)arg;
     while ((err = hkt_sleep(UNDER_TSAN ? 0.001 : INFINITY)) == 0)
-        ;
+        nanosleep(&(struct timespec){ 0 }, NULL);
     return err;
 }
 
