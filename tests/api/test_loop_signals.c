@@ -86,7 +86,8 @@ static int send_signals(void *arg)
     for (long i = 0; i < sender->count; i++) {
         CHECK_EQ(kill(getpid(), SIGUSR1), 0);
         while (atomic_load(&sender->heard) <= i)
-            nanosleep(&(struct timespec){ 0 }, NULL); /* TSan lets signals in at calls that it knows */
+            nanosleep(&(struct timespec){ 0 },
+                      NULL); /* TSan lets signals in at calls that it knows */
     }
     hkt_loop_stop(sender->receiver->loop);
     return 0;
