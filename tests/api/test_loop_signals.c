@@ -117,11 +117,15 @@ static void hear_by_the_thousand(bool with_fds)
 
 TEST_TIMEOUT(signals_by_the_thousand_are_heard, 60)
 {
+    if (UNDER_TSAN) /* it holds signals back from a thread that sleeps in a call it does not know */
+        return;
     hear_by_the_thousand(false);
 }
 
 TEST_TIMEOUT(signals_by_the_thousand_are_heard_beside_fds, 60)
 {
+    if (UNDER_TSAN) /* it holds signals back from a thread that sleeps in a call it does not know */
+        return;
     hear_by_the_thousand(true);
 }
 
