@@ -58,8 +58,8 @@ void hkt_task_group_enter(hkt_task_group *public, const hkt_task_group_options *
     hkti_guard_release(&group->guard);
 }
 
-/* Under the guard: no more children, and those that run are cancelled. Those
- * who wait for room are to be woken without it. */
+/* Under the guard: no more children, and those that run are cancelled. Those who wait for room are to be
+ * woken without it. */
 static void end_group(struct hkti_group *group, struct hkti_wait_list *wake)
 {
     hkti_wait_list_take(&group->room, SIZE_MAX, 0, wake);
@@ -115,8 +115,8 @@ static void fail(struct hkti_group *group, int err, const char *sentence,
     end_group(group, wake);
 }
 
-/* One fewer; the room goes to who has waited longest. Releases the guard and
- * wakes; the group may be gone after it. */
+/* One fewer; the room goes to who has waited longest. Releases the guard and wakes; the group may be gone
+ * after it. */
 static void count_down(struct hkti_group *group, struct hkti_wait_list *wake)
 {
     size_t count = group->count - 1;
@@ -155,8 +155,7 @@ void hkti_member_join(struct hkti_member *member, hkt_future *future)
     hkti_guard_release(&member->group->guard);
 }
 
-/* Claimed first, so that whoever looks at the list meanwhile finds a future,
- * and does not get it. */
+/* Claimed first, so that whoever looks at the list meanwhile finds a future, and does not get it. */
 bool hkti_member_withdraw(struct hkti_member *member, hkt_future *future)
 {
     if (!hkti_future_claim(future, false)) {
@@ -215,8 +214,7 @@ static hkt_future *claim(struct hkti_group *group, const hkt_executor *executor)
     return found;
 }
 
-/* Who waits for room may be a job on the one worker that would run the
- * children. */
+/* Who waits for room may be a job on the one worker that would run the children. */
 struct room_wait {
     struct hkti_wanted wanted;
     struct hkti_group *group;
@@ -227,8 +225,8 @@ static hkt_future *claim_for_room(struct hkti_wanted *wanted, const hkt_executor
     return claim(HKTI_CONTAINER(wanted, struct room_wait, wanted)->group, executor);
 }
 
-/* With the guard, which it releases: waits for room, which is counted by who
- * makes it. 0; -ECANCELED; 1: to be asked again. */
+/* With the guard, which it releases: waits for room, which is counted by who makes it. 0; -ECANCELED; 1: to
+ * be asked again. */
 static int await_room(struct hkti_group *group)
 {
     struct room_wait room = { .wanted = { .claim = claim_for_room }, .group = group };
@@ -307,7 +305,7 @@ static hkt_future *claim_for_owner(struct hkti_wanted *wanted, const hkt_executo
     return claim(HKTI_CONTAINER(wanted, struct hkti_group, wanted), executor);
 }
 
-/* A line for each of the first children that do not end. */
+/* How many children do not end, and the name of the first. */
 static void complain(struct hkti_group *group)
 {
     hkti_guard_acquire(&group->guard);
