@@ -80,13 +80,14 @@ static const hkt_task_info *find(const struct tree *tree, uint64_t number)
     return number ? bsearch(&key, tree->infos, tree->count, sizeof key, by_number) : NULL;
 }
 
-/* The first place with that key, or where it would be. */
-static size_t lower(const struct tree *tree, uint64_t key)
+/* The first place that is not before this one. */
+static size_t lower(const struct tree *tree, uint64_t key, uint64_t number)
 {
+    const struct place wanted = { key, number };
     size_t low = 0, high = tree->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (tree->children[middle].key < key)
+        if (by_key(&tree->children[middle], &wanted) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -114,7 +115,7 @@ static void arrange(struct tree *tree)
     qsort(tree->children, tree->count, sizeof *tree->children, by_key);
     for (size_t i = 0; i < tree->count; i++) {
         hkt_task_info *info = &tree->infos[i];
-        size_t at = info->object ? lower(tree, (uintptr_t)info->object) : tree->count;
+        size_t at = info->object ? lower(tree, (uintptr_t)info->object, 0) : tree->count;
         if (at < tree->count && tree->children[at].key == (uintptr_t)info->object)
             info->awaits = tree->children[at].number;
     }
@@ -176,16 +177,36 @@ static void write_line(const struct tree *tree, const hkt_task_info *info, int d
     sink(context, line);
 }
 
-/* The children of `parent`, and theirs; those at a great depth are not indented further. */
-#define DEEPEST 32
-static void write_children(const struct tree *tree, uint64_t parent, int depth, line_sink *sink,
-                           void *context)
+/* Of children[at], who has been written: its first child; or who comes after it or after one of those
+ * above it. Their number if there is none. */
+static size_t follow(const struct tree *tree, size_t at, int *depth)
 {
-    for (size_t i = lower(tree, parent); i < tree->count && tree->children[i].key == parent; i++) {
-        uint64_t number = tree->children[i].number;
-        write_line(tree, find(tree, number), depth, sink, context);
-        write_children(tree, number, depth < DEEPEST ? depth + 1 : depth, sink, context);
+    uint64_t number = tree->children[at].number;
+    size_t next = lower(tree, number, 0);
+    for (++*depth; next == tree->count || tree->children[next].key != number; --*depth) {
+        uint64_t parent = tree->children[at].key;
+        if (at + 1 < tree->count && tree->children[at + 1].key == parent) {
+            --*depth;
+            return at + 1;
+        }
+        if (parent == 0)
+            return tree->count;
+        const hkt_task_info *above = find(tree, parent);
+        uint64_t key = find(tree, above->parent) ? above->parent : 0;
+        at = lower(tree, key, parent);
     }
+    return next;
+}
+
+/* A tree may be deep, and the stack is small: without recursion. Those at a great depth are not indented
+ * further. */
+#define DEEPEST 32
+static void write_all(const struct tree *tree, line_sink *sink, void *context)
+{
+    int depth = 0;
+    for (size_t at = 0; at < tree->count; at = follow(tree, at, &depth))
+        write_line(tree, find(tree, tree->children[at].number), depth < DEEPEST ? depth : DEEPEST,
+                   sink, context);
 }
 
 static void write_tree(hkt_loop *loop, line_sink *sink, void *context)
@@ -199,7 +220,7 @@ static void write_tree(hkt_loop *loop, line_sink *sink, void *context)
     snprintf(line, sizeof line, "loop \"%s\" on thread %d: %zu tasks", loop->name,
              loop->carrier.base->native_id, tree.count);
     sink(context, line);
-    write_children(&tree, 0, 0, sink, context);
+    write_all(&tree, sink, context);
     give_back(&tree);
 }
 
