@@ -243,7 +243,8 @@ int hkt_loop_step(hkt_loop *loop)
     return (int)count;
 }
 
-/* Cancels what is left and waits for it: false if something does not end. */
+/* Cancels what is left and waits for it: false if something does not end. What others hand in meanwhile is
+ * no reason to give up: it is waited for once the door is closed. */
 static bool end_tasks(hkt_loop *loop)
 {
     struct hkti_strand *self = hkti_self();
@@ -259,7 +260,7 @@ static bool end_tasks(hkt_loop *loop)
         hkti_loop_cancel_tasks(loop);
         hkti_loop_drive(loop, true, hkti_os_now() + loop->grace / 4);
     }
-    return is_drained(loop);
+    return loop->live == 0 && loop->carrier.ready == NULL;
 }
 
 /* Nobody hands in any more, and nobody is about to. */
