@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for fds in a loop: a table by fd of who waits for it, and the system's poller.
  *
- * An fd is told to the system for what the watches in its entry want (`armed`), once; after an event it
- * is told again for those that are left. A watch that is taken back leaves the system as it is: an event
- * that nobody wants any more costs a look, and is not told again. The generation is in the token, so an
- * event of an fd that was closed meanwhile is not taken for one of the next fd of that number.
+ * An fd of anybody is told to the system for what the watches in its entry want (`armed`), once; after an
+ * event it is told again for those that are left. A watch that is taken back leaves the system as it is: an
+ * event that nobody wants any more costs a look, and is not told again.
+ *
+ * A fd with a serial is told to the system once and for all, for each event; what nobody waits for is kept in
+ * `news`, so its next wait may end at once. When somebody waits for it without the serial, it becomes an fd
+ * of anybody, and the next wait with the serial tells the system again, which then says what there is.
+ *
+ * The generation is in the token, so an event of an fd that was closed meanwhile is not taken for one of the
+ * next fd of that number.
  *
  * The base sleeps here in state ASLEEP_POLL, its eventfd being in the set; who wakes it says WAKING
  * first, as in park/sleeper.c; but for signal handlers, which only write to it (signal.c). */
@@ -20,7 +26,14 @@ struct entry {
     struct hkti_node watches;
     unsigned armed;
     uint32_t generation;
+    uint64_t serial; /* 0: of anybody */
+    unsigned news;   /* with a serial: events that came and nobody has had */
 };
+
+/* Events that end a wait for reading, for writing. */
+#define ENDS (POLLERR | POLLHUP)
+#define FOR_READERS (POLLIN | POLLPRI | POLLRDHUP | ENDS)
+#define FOR_WRITERS (POLLOUT | ENDS)
 
 /* Tokens that are no fd's. */
 #define WAKE UINT64_MAX
@@ -38,7 +51,7 @@ static int add_wake_fd(struct hkti_poller *poller, struct hkti_strand *strand)
     if (fd < 0)
         return fd;
     strand->wake_fd = fd + 1;
-    return hkti_os_poller_watch(poller->fd, fd, POLLIN, WAKE, true);
+    return hkti_os_poller_watch(poller->fd, fd, POLLIN, WAKE, HKTI_OS_ALWAYS);
 }
 
 int hkti_poller_open(hkt_loop *loop)
@@ -117,26 +130,59 @@ static int arm(struct hkti_poller *poller, int fd, struct entry *entry)
     if (events == 0 || (events | entry->armed) == entry->armed)
         return 0;
     entry->generation++;
-    int err = hkti_os_poller_watch(poller->fd, fd, events, token_of(fd, entry), false);
+    int err = hkti_os_poller_watch(poller->fd, fd, events, token_of(fd, entry), HKTI_OS_ONCE);
     entry->armed = err < 0 ? 0 : events;
     return err;
+}
+
+/* Tells the system of an fd with a serial. */
+static int arm_for_all(struct hkti_poller *poller, int fd, struct entry *entry, uint64_t serial)
+{
+    entry->generation++;
+    entry->armed = entry->news = 0;
+    entry->serial = 0;
+    int err = hkti_os_poller_watch(poller->fd, fd, POLLIN | POLLOUT | POLLRDHUP,
+                                   token_of(fd, entry), HKTI_OS_EACH);
+    if (err == 0)
+        entry->serial = serial;
+    return err;
+}
+
+/* News that a watch waits for are its own: 1; 0: there are none. */
+static int take_news(struct entry *entry, struct hkti_fd_interest *interest)
+{
+    unsigned wanted = (interest->events & POLLIN ? FOR_READERS : 0) |
+                      (interest->events & POLLOUT ? FOR_WRITERS : 0);
+    unsigned came = entry->news & wanted;
+    entry->news &= ~(unsigned)((interest->events & (POLLIN | POLLOUT)) |
+                               POLLERR); /* an end stays */
+    interest->revents = (short)came;
+    return came != 0;
 }
 
 int hkti_poller_watch(struct hkti_carrier *carrier, struct hkti_fd_watch *watch)
 {
     hkt_loop *loop = (hkt_loop *)carrier;
-    int fd = watch->interest->fd;
+    struct hkti_fd_interest *interest = watch->interest;
+    int fd = interest->fd;
     int err = hkti_poller_open(loop);
     if (err < 0)
         return err;
     struct entry *entry = entry_of(loop->poller, fd);
     if (entry == NULL)
         return -ENOMEM;
-    if (hkti_list_empty(&entry->watches))
+    interest->revents = 0;
+    if (interest->serial && interest->serial == entry->serial && take_news(entry, interest))
+        return 1;
+    if (interest->serial == 0 && (entry->serial || hkti_list_empty(&entry->watches)))
         entry->armed = 0; /* what was armed for others may have been closed since */
-    watch->interest->revents = 0;
     hkti_list_append(&entry->watches, &watch->node);
-    err = arm(loop->poller, fd, entry);
+    if (interest->serial == 0) {
+        entry->serial = 0;
+        err = arm(loop->poller, fd, entry);
+    } else if (interest->serial != entry->serial) {
+        err = arm_for_all(loop->poller, fd, entry, interest->serial);
+    }
     if (err < 0)
         hkti_list_remove(&watch->node);
     return err;
@@ -157,18 +203,22 @@ static void happened(hkt_loop *loop, const struct hkti_os_event *event)
         return;
     struct hkti_node *head = &entry->watches, *node = head->next;
     entry->armed = 0;
+    entry->news = event->events | (entry->serial ? entry->news : 0);
+    unsigned taken = 0;
     while (node && node != head) {
         struct hkti_fd_watch *watch = HKTI_CONTAINER(node, struct hkti_fd_watch, node);
-        unsigned came = event->events &
-                        ((unsigned short)watch->interest->events | POLLERR | POLLHUP);
         node = node->next;
-        if (came == 0)
+        unsigned before = entry->news;
+        if (!take_news(entry, watch->interest))
             continue;
-        watch->interest->revents = (short)came;
+        taken |= before & ~entry->news;
+        entry->news = before; /* it is for the others, too */
         hkti_list_remove(&watch->node);
         hkti_carrier_awaken(&loop->carrier, watch->coroutine);
     }
-    (void)arm(loop->poller, fd, entry); /* it was possible before */
+    entry->news &= ~taken;
+    if (entry->serial == 0)
+        (void)arm(loop->poller, fd, entry); /* it was possible before */
 }
 
 /* Waits at the longest until the deadline; what happened is told. How many events; *woken: it was
@@ -235,7 +285,7 @@ int hkti_outside_open(hkt_loop *loop)
         poller->timer_fd = hkti_os_timer_fd_open();
         if (poller->timer_fd < 0)
             return poller->timer_fd;
-        err = hkti_os_poller_watch(poller->fd, poller->timer_fd, POLLIN, WAKE, true);
+        err = hkti_os_poller_watch(poller->fd, poller->timer_fd, POLLIN, WAKE, HKTI_OS_ALWAYS);
     }
     if (err == 0)
         err = add_wake_fd(poller, &loop->outside);

@@ -73,17 +73,29 @@ void hkti_signals_take(hkt_loop *loop)
     }
 }
 
+bool hkti_signal_claim(int signo)
+{
+    hkti_guard_acquire(&guard);
+    bool taken = places[signo].taken;
+    places[signo].taken = true;
+    hkti_guard_release(&guard);
+    return !taken;
+}
+
+void hkti_signal_disclaim(int signo)
+{
+    hkti_guard_acquire(&guard);
+    places[signo].taken = false;
+    hkti_guard_release(&guard);
+}
+
 int hkti_signal_add(hkt_loop *loop, int signo, hkt_job *callback, void *arg, bool once)
 {
     if (signo <= 0 || signo >= SIGNALS || callback == NULL)
         return -EINVAL;
-    struct place *place = &places[signo];
-    hkti_guard_acquire(&guard);
-    bool taken = place->taken;
-    place->taken = true;
-    hkti_guard_release(&guard);
-    if (taken)
+    if (!hkti_signal_claim(signo))
         return -EALREADY;
+    struct place *place = &places[signo];
     place->callback = callback;
     place->arg = arg;
     hkti_store_relaxed(&place->once, once);
@@ -104,9 +116,7 @@ bool hkti_signal_remove(hkt_loop *loop, int signo)
     for (unsigned turns = 0; hkti_load_acquire(&handling); turns++) /* pairs: signal-handling */
         hkti_os_yield(turns);
     (void)hkt_handle_cancel(&place->handle);
-    hkti_guard_acquire(&guard);
-    place->taken = false;
-    hkti_guard_release(&guard);
+    hkti_signal_disclaim(signo);
     return true;
 }
 

@@ -78,14 +78,17 @@ void hkti_os_wake_fd_clear(int fd);
 void hkti_os_wake_fd_close(int fd);
 
 /* A set of fds, itself an fd, or a negative errno; closed as an eventfd is. Watching an fd for `events`
- * (of poll), it is told once, with the token, and then no more until it is watched again; `always`: as
- * long as it is ready. What is closed leaves the set. 0, or a negative errno. */
+ * (of poll), it is told with the token: once, and then no more until it is watched again; or as long as
+ * it is ready; or each time that there is more of it than before, and once if it is ready now. What is
+ * closed leaves the set. 0, or a negative errno. */
+enum hkti_os_watch { HKTI_OS_ONCE, HKTI_OS_ALWAYS, HKTI_OS_EACH };
 struct hkti_os_event {
     uint64_t token;
     unsigned events;
 };
 int hkti_os_poller_open(void);
-int hkti_os_poller_watch(int poller, int fd, unsigned events, uint64_t token, bool always);
+int hkti_os_poller_watch(int poller, int fd, unsigned events, uint64_t token,
+                         enum hkti_os_watch how);
 /* Waits until there are some, or wake_fd, which is in the set too, is readable, or the deadline: how
  * many, at the most n; also 0 without reason. */
 int hkti_os_poller_wait(int poller, int wake_fd, struct hkti_os_event *events, int n,

@@ -86,6 +86,7 @@ struct hkti_strand {
     int native_id;
     uint32_t spin; /* pauses to spin before sleeping: adapts */
     uint32_t spin_misses;
+    uint32_t streak; /* of the layer io: calls that need not wait, in a row */
 
     struct hkti_node checked; /* of sync/checked.c, in the checked build alone, as the next two */
     void *waits_for;

@@ -126,17 +126,18 @@ static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
         if (word == HKTI_NUDGED && !hkti_cas_acq_rel(&self->word, HKTI_NUDGED, HKTI_ARMED))
             continue; /* pairs: nudge; woken meanwhile */
         int err = reason_to_leave(self, wait, &alarm);
-        if (err != 0 && leave_list(self, wait))
+        if (err == 0)
+            err = sleeper->sleep(self, wait, alarm);
+        if (err == 0)
+            continue;
+        if (leave_list(self, wait))
             return err;
-        if (err != 0) {
-            /* Chosen: the waker is between taking us out and waking us. */
-            wait->cancellable = false;
-            wait->reason = NULL;
-            wait->deadline = alarm = 0;
-        }
-        err = sleeper->sleep(self, wait, alarm);
-        if (err != 0)
-            return err;
+        /* Chosen: the waker is between taking us out and waking us. */
+        wait->cancellable = false;
+        wait->reason = NULL;
+        wait->deadline = alarm = 0;
+        wait->fd = NULL;
+        sleeper = sleeper_for(self, wait);
     }
 }
 

@@ -53,7 +53,7 @@ static int sleep_switched(struct hkti_strand *self, struct hkti_wait *wait, int6
     struct hkti_fd_watch watch = { .coroutine = coroutine, .interest = wait->fd };
     if (wait->fd) {
         int err = carrier->watch(carrier, &watch);
-        if (err < 0)
+        if (err != 0)
             return err;
     }
     /* pairs: wake, nudge */

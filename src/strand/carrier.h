@@ -107,7 +107,7 @@ struct hkti_carrier {
     void (*park)(struct hkti_carrier *carrier, struct hkti_coroutine *self, bool for_jobs);
     /* The engine's, or NULL, and then an fd is waited for by the thread: from now on, until unwatch,
      * an event of the fd writes interest->revents and makes the coroutine ready (by
-     * hkti_carrier_awaken). A negative errno ends the wait. */
+     * hkti_carrier_awaken): 0. 1: it has happened already; a negative errno ends the wait. */
     int (*watch)(struct hkti_carrier *carrier, struct hkti_fd_watch *watch);
     void (*unwatch)(struct hkti_carrier *carrier, struct hkti_fd_watch *watch);
     struct hkti_context base_context;

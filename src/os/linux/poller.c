@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* epoll, one shot each: a set that is told again for each wait needs no care for fds that were closed,
- * for the kernel says so (ENOENT). And timerfd, for who can only wait for fds. */
+/* epoll. A set that is told again for each wait (one shot) needs no care for fds that were closed, for the
+ * kernel says so (ENOENT); for the others the loop's poller has it. And timerfd, for who can only wait for fds. */
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
@@ -12,7 +12,8 @@
 #include "base/seam.h"
 #include "os/os.h"
 
-_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT, "the same bits");
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHUP,
+               "the same bits");
 
 int hkti_os_poller_open(void)
 {
@@ -23,14 +24,19 @@ int hkti_os_poller_open(void)
     return fd < 0 ? -err : fd;
 }
 
-int hkti_os_poller_watch(int poller, int fd, unsigned events, uint64_t token, bool always)
+/* What is watched for each event has not been watched before, as a rule; the rest has. */
+int hkti_os_poller_watch(int poller, int fd, unsigned events, uint64_t token,
+                         enum hkti_os_watch how)
 {
-    struct epoll_event event = { .events = events | (always ? 0 : EPOLLONESHOT),
-                                 .data.u64 = token };
+    static const uint32_t flags[] = {
+        [HKTI_OS_ONCE] = EPOLLONESHOT, [HKTI_OS_ALWAYS] = 0, [HKTI_OS_EACH] = EPOLLET
+    };
+    struct epoll_event event = { .events = events | flags[how], .data.u64 = token };
+    bool fresh = how == HKTI_OS_EACH;
     int saved = errno;
-    int failed = epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
-    if (failed && errno == ENOENT)
-        failed = epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+    int failed = epoll_ctl(poller, fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+    if (failed && errno == (fresh ? EEXIST : ENOENT))
+        failed = epoll_ctl(poller, fresh ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
     int err = failed ? -errno : 0;
     errno = saved;
     return err;
