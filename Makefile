@@ -20,7 +20,7 @@ CMAKE_ARGS ?=
 STRESS_REPEAT ?= 20
 STRESS_SCALE ?= 300
 # All but what qemu-user cannot do: programs that start themselves, limits, thousands of threads.
-AARCH64_TESTS ?= ^((unit|contract)_.*|api_(lock|rlock|rwlock|condition|semaphore|event|once|barrier|queue|scope|thread|time|timer|future|executor|thread_pool|stream|parallel|fork))$$
+AARCH64_TESTS ?= ^((unit|contract)_.*|api_(lock|rlock|rwlock|condition|semaphore|event|once|barrier|queue|scope|thread|time|timer|future|executor|thread_pool|imap|parallel|fork))$$
 
 # Builds one preset's tree, or some of it: $(call tree,preset,options of cmake --build).
 define tree

@@ -10,7 +10,7 @@ else()
     message(FATAL_ERROR "hocket does not know the processor ${CMAKE_SYSTEM_PROCESSOR}")
 endif()
 
-set(hkt_layers base os os/linux os/${HKT_ARCH} park sync thread strand exec loop)
+set(hkt_layers base os os/linux os/${HKT_ARCH} park sync thread strand exec loop io)
 if(HKT_SIM)
     list(APPEND hkt_layers os/sim)
 endif()
@@ -28,14 +28,23 @@ set_target_properties(hocket_objects PROPERTIES
 target_include_directories(hocket_objects
     PUBLIC ${PROJECT_SOURCE_DIR}/include
     PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/src/os/${HKT_ARCH})
-target_link_libraries(hocket_objects PRIVATE hocket_flags PUBLIC Threads::Threads)
+target_link_libraries(hocket_objects PRIVATE hocket_flags PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
+# TLS loads OpenSSL when it is first used; only its headers are needed here. Not those of the host for
+# another machine.
+if(NOT CMAKE_CROSSCOMPILING)
+    find_package(OpenSSL 3.0 QUIET)
+endif()
+if(OPENSSL_FOUND)
+    target_include_directories(hocket_objects SYSTEM PRIVATE ${OPENSSL_INCLUDE_DIR})
+    target_compile_definitions(hocket_objects PRIVATE HKT_HAVE_OPENSSL=1)
+endif()
 
 # What a consumer of either library sees.
 function(hkt_usage target)
     target_include_directories(${target} INTERFACE
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${target} PUBLIC Threads::Threads)
+    target_link_libraries(${target} PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:hocket_flags>)
     if(HKT_SIM)
         target_compile_definitions(${target} INTERFACE HKT_SIM)

@@ -41,11 +41,12 @@ set(hkt_tests_in_loop
     api_barrier api_barrier_broken api_cancel api_condition api_condition_forms api_context
     api_context_model api_error api_event api_executor api_executor_engine
     api_executor_map api_fd api_future api_future_callbacks api_future_wait api_giant_lock
-    api_giant_lock_turns api_giant_lock_waits api_idle api_lock api_once api_one_cpu
+    api_giant_lock_turns api_giant_lock_waits api_idle api_imap api_lock api_once api_one_cpu
     api_parallel api_parallel_ends api_pool_limits api_pool_nesting api_pool_stress
     api_priority_queue api_queue api_queue_shutdown api_queue_stress api_queue_tasks
     api_queue_waiting api_reduce api_reschedule api_rlock api_rwlock api_scheduler
-    api_scheduler_stress api_scope api_semaphore api_simple_queue api_stream api_thread
+    api_scheduler_stress api_scope api_semaphore api_signals api_simple_queue api_subprocess
+    api_subprocess_bad_days api_subprocess_ends api_subprocess_talk api_thread
     api_thread_join api_thread_local api_thread_names api_thread_pool
     api_thread_state api_time api_timer contract_giant_lock contract_lock contract_rlock
     contract_rwlock_write contract_semaphore)
@@ -93,6 +94,10 @@ function(hkt_add_test_folder folder)
         endif()
         if(name STREQUAL "api_foreign_loop")
             hkt_link_foreign_loops(${target})
+        endif()
+        if(name MATCHES "^api_tls" AND TARGET OpenSSL::SSL)
+            target_link_libraries(${target} PRIVATE OpenSSL::SSL OpenSSL::Crypto)
+            target_compile_definitions(${target} PRIVATE HAVE_OPENSSL=1)
         endif()
         hkt_add_test(${name} ${folder} ${target})
         if(name IN_LIST hkt_tests_in_loop)
@@ -178,4 +183,17 @@ if(Python3_FOUND)
         set_tests_properties(tools_gdb PROPERTIES
             ENVIRONMENT "HOCKET_BUILD=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER}")
     endif()
+endif()
+
+# tests/fuzz/fuzz_<topic>.c: LLVMFuzzerTestOneInput, and a main that feeds it mutations for some seconds.
+# With clang's libFuzzer: -DHKT_LIBFUZZER and -fsanitize=fuzzer, see the head of the file.
+if(TARGET hocket_llhttp AND NOT HKT_SIM AND EXISTS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_http.c)
+    set(cli ${PROJECT_SOURCE_DIR}/cli)
+    add_executable(fuzz_http ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_http.c ${cli}/http_request.c
+        ${cli}/http_answer.c ${cli}/http_conditions.c ${cli}/target_path.c ${cli}/files.c)
+    target_include_directories(fuzz_http PRIVATE ${cli})
+    target_link_libraries(fuzz_http PRIVATE hocket hocket_llhttp hocket_flags)
+    set_target_properties(fuzz_http PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/tests)
+    hkt_add_test(fuzz_http fuzz fuzz_http --seconds 3)
 endif()

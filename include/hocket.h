@@ -3,17 +3,21 @@
 #ifndef HOCKET_H
 #define HOCKET_H
 
+#include <hocket/address.h>
 #include <hocket/barrier.h>
 #include <hocket/condition.h>
 #include <hocket/context.h>
 #include <hocket/coroutine_pool.h>
+#include <hocket/datagram.h>
 #include <hocket/error.h>
 #include <hocket/event.h>
 #include <hocket/executor.h>
 #include <hocket/fd.h>
+#include <hocket/file.h>
 #include <hocket/fork.h>
 #include <hocket/future.h>
 #include <hocket/giant_lock.h>
+#include <hocket/imap.h>
 #include <hocket/local.h>
 #include <hocket/lock.h>
 #include <hocket/loop.h>
@@ -26,8 +30,11 @@
 #include <hocket/scheduler.h>
 #include <hocket/scope.h>
 #include <hocket/semaphore.h>
+#include <hocket/server.h>
+#include <hocket/signal.h>
 #include <hocket/simulate.h>
 #include <hocket/stream.h>
+#include <hocket/subprocess.h>
 #include <hocket/task.h>
 #include <hocket/task_group.h>
 #include <hocket/thread.h>
@@ -35,6 +42,7 @@
 #include <hocket/thread_state.h>
 #include <hocket/time.h>
 #include <hocket/timer.h>
+#include <hocket/tls.h>
 #include <hocket/version.h>
 
 #endif

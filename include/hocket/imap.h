@@ -10,8 +10,8 @@
  *                        .produce = next_url, .consume = save, .context = &list });
  *
  * Both callbacks are called by the caller of hkt_imap, one at a time. */
-#ifndef HOCKET_STREAM_H
-#define HOCKET_STREAM_H
+#ifndef HOCKET_IMAP_H
+#define HOCKET_IMAP_H
 
 #include <hocket/executor.h>
 

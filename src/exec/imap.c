@@ -6,7 +6,7 @@
  * the oldest one is the next to be consumed, else any that has ended. */
 #include <errno.h>
 #include <hocket/scope.h>
-#include <hocket/stream.h>
+#include <hocket/imap.h>
 #include <string.h>
 
 #include "base/memory.h"

@@ -2,7 +2,7 @@
 /* The coroutine engine: all that holds for executors, futures, maps and streams, on loops; jobs that wait
  * for jobs. Limits and the end are in test_coroutine_pool_limits.c; what is the same code for each engine is
  * tested in test_executor.c and its neighbours. */
-#include <hocket/stream.h>
+#include <hocket/imap.h>
 
 #include "groups.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Context variables follow the work: into tasks, callbacks, pool jobs, children of groups and threads for
  * blocking jobs; each begins with the values of who started it, and what it sets is its own. */
-#include <hocket/stream.h>
+#include <hocket/imap.h>
 
 #include "groups.h"
 #include "loops.h"

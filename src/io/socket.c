@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets as the system has them. */
+#include "io/socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "io/stream.h"
+
+int hkti_socket_open(int family, int type)
+{
+    int saved = errno;
+    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int err = errno;
+    errno = saved;
+    return fd < 0 ? -err : fd;
+}
+
+int hkti_socket_set(int fd, int level, int option, int value)
+{
+    int saved = errno;
+    int err = setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+    errno = saved;
+    return err;
+}
+
+/* Small pieces leave at once; what is not TCP does not know the option. */
+int hkti_socket_stream(hkt_stream **stream, int fd)
+{
+    bool tcp = hkti_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0;
+    return hkti_stream_make(stream, fd, tcp ? HKTI_CHANNEL_TCP : HKTI_CHANNEL_SOCKET);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets as the system has them, non-blocking and not for children. */
+#ifndef HKTI_IO_SOCKET_H
+#define HKTI_IO_SOCKET_H
+
+#include <hocket/stream.h>
+
+/* An fd, or a negative errno. */
+int hkti_socket_open(int family, int type);
+/* A stream of one that is connected, whose fd it owns, on every path. */
+int hkti_socket_stream(hkt_stream **stream, int fd);
+/* An option that is a number: 0, or a negative errno. */
+int hkti_socket_set(int fd, int level, int option, int value);
+
+#endif
