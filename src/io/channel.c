@@ -213,12 +213,12 @@ void hkti_sigpipe_hold(struct hkti_sigpipe *held)
     pthread_sigmask(SIG_BLOCK, &pipe_alone, &held->before);
 }
 
-void hkti_sigpipe_release(const struct hkti_sigpipe *held, bool raised)
+void hkti_sigpipe_release(const struct hkti_sigpipe *held, bool perhaps)
 {
     sigset_t pipe_alone;
     sigemptyset(&pipe_alone);
     sigaddset(&pipe_alone, SIGPIPE);
-    if (raised && !held->waiting)
+    if (perhaps && !held->waiting)
         while (sigtimedwait(&pipe_alone, NULL, &(struct timespec){ 0, 0 }) < 0 && errno == EINTR)
             ;
     pthread_sigmask(SIG_SETMASK, &held->before, NULL);
@@ -231,7 +231,7 @@ static ssize_t write_quietly(struct hkti_channel *channel, const struct iovec *p
     hkti_sigpipe_hold(&held);
     ssize_t n = try_write(channel, pieces, count);
     int err = errno;
-    hkti_sigpipe_release(&held, n < 0 && err == EPIPE);
+    hkti_sigpipe_release(&held, true); /* it comes with a success too, of a part */
     errno = err;
     return n;
 }

@@ -65,12 +65,12 @@ int hkti_channel_read(struct hkti_channel *channel, void *data, size_t size);
 int hkti_channel_write(struct hkti_channel *channel, const struct iovec *pieces, int count);
 
 /* Around a call of the system that may raise SIGPIPE, which nobody else shall see: it is blocked meanwhile, and
- * taken back if the call `raised` it (EPIPE), unless one was waiting already. No wait between. */
+ * taken back if the call `perhaps` raised it (EPIPE, or only a part was done), unless one was waiting already. No wait between. */
 struct hkti_sigpipe {
     sigset_t before;
     bool waiting;
 };
 void hkti_sigpipe_hold(struct hkti_sigpipe *held);
-void hkti_sigpipe_release(const struct hkti_sigpipe *held, bool raised);
+void hkti_sigpipe_release(const struct hkti_sigpipe *held, bool perhaps);
 
 #endif

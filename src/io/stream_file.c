@@ -40,7 +40,7 @@ static int try_send(hkt_stream *stream, struct span *span)
                      (size_t)(span->left < MOST ? span->left : MOST));
     while (n < 0 && errno == EINTR);
     int err = n < 0 ? -errno : 0;
-    hkti_sigpipe_release(&held, err == -EPIPE);
+    hkti_sigpipe_release(&held, n < 0 ? err == -EPIPE : (uint64_t)n < span->left);
     errno = saved;
     if (err == -EAGAIN)
         hkti_store_relaxed(&stream->channel.quiet[HKTI_OUT], (uint8_t)1);
