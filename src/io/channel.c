@@ -19,6 +19,7 @@
 #include "park/scope.h"
 
 #define CLOSED UINT32_C(0x80000000)
+#define READER UINT32_C(0x40000000)
 
 static uint64_t serials;
 
@@ -37,22 +38,46 @@ static void gone(struct hkti_channel *channel)
     errno = saved;
 }
 
-int hkti_channel_enter(struct hkti_channel *channel)
+/* One more, with that bit, which nobody else may have. */
+static int enter(struct hkti_channel *channel, uint32_t bit)
 {
-    uint32_t users = hkti_load_relaxed(&channel->users);
-    do {
+    for (;;) {
+        uint32_t users = hkti_load_relaxed(&channel->users);
         if (users & CLOSED)
             return -ESHUTDOWN;
-    } while (!hkti_cas_acq_rel(&channel->users, users, users + 1) && /* pairs: channel-users */
-             (users = hkti_load_relaxed(&channel->users), true));
-    return 0;
+        if (users & bit)
+            return -EBUSY;
+        if (hkti_cas_acq_rel(&channel->users, users, (users + 1) | bit)) /* pairs: channel-users */
+            return 0;
+    }
+}
+
+static void leave(struct hkti_channel *channel, uint32_t bit)
+{
+    uint32_t mine = bit + 1;
+    if (hkti_fetch_add_acq_rel(&channel->users, -mine) ==
+        (CLOSED | mine)) /* pairs: channel-users */
+        gone(channel);
+}
+
+int hkti_channel_enter(struct hkti_channel *channel)
+{
+    return enter(channel, 0);
 }
 
 void hkti_channel_leave(struct hkti_channel *channel)
 {
-    /* pairs: channel-users */
-    if (hkti_fetch_add_acq_rel(&channel->users, (uint32_t)-1) == (CLOSED | 1))
-        gone(channel);
+    leave(channel, 0);
+}
+
+int hkti_channel_enter_reader(struct hkti_channel *channel)
+{
+    return enter(channel, READER);
+}
+
+void hkti_channel_leave_reader(struct hkti_channel *channel)
+{
+    leave(channel, READER);
 }
 
 bool hkti_channel_is_closed(const struct hkti_channel *channel)

@@ -11,7 +11,7 @@
  * news a second time. In a loop the fd is told to the poller once (hkti_fd_interest.serial), which keeps
  * what it hears.
  *
- * Who may touch what: users, and closed in it, by anybody, atomically; waiting under the guard; quiet[HKTI_IN] by the
+ * Who may touch what: users, with the bits for closed and for the one reader, by anybody, atomically; waiting under the guard; quiet[HKTI_IN] by the
  * one reader, quiet[HKTI_OUT] by the one writer, or atomically where there are several: it is a hint. */
 #ifndef HKTI_IO_CHANNEL_H
 #define HKTI_IO_CHANNEL_H
@@ -47,6 +47,9 @@ void hkti_channel_open(struct hkti_channel *channel, int fd, enum hkti_channel_k
 /* 0: the caller is a user now; -ESHUTDOWN. */
 int hkti_channel_enter(struct hkti_channel *channel);
 void hkti_channel_leave(struct hkti_channel *channel);
+/* The same as the one reader: -EBUSY: there is another. */
+int hkti_channel_enter_reader(struct hkti_channel *channel);
+void hkti_channel_leave_reader(struct hkti_channel *channel);
 /* Waits, as a user, until the fd may be ready for one of `events` (of poll): 0. -ESHUTDOWN: it has been closed; -ECANCELED, -ETIMEDOUT;
  * -ENOMEM, -EMFILE. It may be ready for less than that: try again. */
 int hkti_channel_wait(struct hkti_channel *channel, short events, int64_t deadline);

@@ -148,10 +148,9 @@ static int take_leave(hkt_stream *stream)
             break;
         err = hkti_stream_await(stream, wants);
     }
-    /* pairs: stream-reading */
-    if (err == 0 && stream->layer->discard && hkti_cas_acq_rel(&stream->reading, 0, 1)) {
+    if (err == 0 && stream->layer->discard && hkti_channel_enter_reader(&stream->channel) == 0) {
         stream->layer->discard(stream);
-        hkti_store_release(&stream->reading, UINT32_C(0)); /* pairs: stream-reading */
+        hkti_channel_leave_reader(&stream->channel);
     }
     hkti_stream_end_write(stream);
     return err;

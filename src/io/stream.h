@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The stream inside: a channel; what lies between it and the user: two buffers, and perhaps TLS.
  *
- * Reading: `reading` says that somebody reads; he alone touches `in`. Writing: who holds `out_lock` writes, and touches
+ * Reading: the channel's one reader alone touches `in`. Writing: who holds `out_lock` writes, and touches
  * `out`. TLS is one object for both directions, under a lock of its own (tls.c).
  *
  * A layer (hkti_stream_layer) is one try each: how many bytes; 0: the end; -EAGAIN with the events of poll that must come before
@@ -40,7 +40,6 @@ struct hkt_stream {
     struct hkti_channel channel;
     const struct hkti_stream_layer *layer;
     void *tls; /* the layer's own */
-    uint32_t reading;
     bool eof_sent;
     hkt_lock out_lock;
     struct hkti_bytes in, out;

@@ -16,13 +16,9 @@
 
 int hkti_stream_begin_read(hkt_stream *stream)
 {
-    int err = hkti_channel_enter(&stream->channel);
+    int err = hkti_channel_enter_reader(&stream->channel);
     if (err < 0)
         return err;
-    if (!hkti_cas_acq_rel(&stream->reading, 0, 1)) { /* pairs: stream-reading */
-        hkti_channel_leave(&stream->channel);
-        return -EBUSY;
-    }
     err = hkti_cancelled(0);
     if (err < 0)
         hkti_stream_end_read(stream);
@@ -31,8 +27,7 @@ int hkti_stream_begin_read(hkt_stream *stream)
 
 void hkti_stream_end_read(hkt_stream *stream)
 {
-    hkti_store_release(&stream->reading, UINT32_C(0)); /* pairs: stream-reading */
-    hkti_channel_leave(&stream->channel);
+    hkti_channel_leave_reader(&stream->channel);
 }
 
 static int plain_read(hkt_stream *stream, void *data, size_t size, short *wants)
@@ -195,13 +190,9 @@ int hkt_stream_read(hkt_stream *stream, void *data, size_t size)
 
 int hkt_stream_read_nowait(hkt_stream *stream, void *data, size_t size)
 {
-    int n = hkti_channel_enter(&stream->channel);
+    int n = hkti_channel_enter_reader(&stream->channel);
     if (n < 0)
         return n;
-    if (!hkti_cas_acq_rel(&stream->reading, 0, 1)) { /* pairs: stream-reading */
-        hkti_channel_leave(&stream->channel);
-        return -EBUSY;
-    }
     short wants;
     if (size == 0) {
         n = 0;

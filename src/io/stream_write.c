@@ -122,6 +122,17 @@ int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count)
     skip_empty(&at);
     if (stream->layer == &hkti_stream_plain && at.count == 0 && stream->out.end == 0)
         return 0; /* though a try would find no room */
+    if (stream->layer == &hkti_stream_plain && at.count == 1 && stream->out.end == 0 &&
+        !hkti_load_relaxed(&stream->channel.quiet[HKTI_OUT])) {
+        int n = hkti_channel_write(&stream->channel, at.pieces,
+                                   1); /* one piece, as a rule at once */
+        if (n < 0 && n != -EAGAIN)
+            return n;
+        if (n > 0)
+            sent(stream, &at, (size_t)n);
+        if (at.count == 0)
+            return hkti_stream_give_way(), 0;
+    }
     for (;;) {
         short wants = POLLOUT;
         int err = stream->layer == &hkti_stream_plain &&
