@@ -183,8 +183,10 @@ int hkti_poller_watch(struct hkti_carrier *carrier, struct hkti_fd_watch *watch)
     } else if (interest->serial != entry->serial) {
         err = arm_for_all(loop->poller, fd, entry, interest->serial);
     }
-    if (err < 0)
+    if (err < 0) {
         hkti_list_remove(&watch->node);
+        (void)arm(loop->poller, fd, entry); /* for the others, as before */
+    }
     return err;
 }
 
