@@ -117,7 +117,8 @@ HKT_API int hkt_stream_drain(hkt_stream *stream);
  * own position does not matter, and stays. -EOPNOTSUPP: fd is no file. (loop.sendfile) */
 HKT_API int hkt_stream_send_file(hkt_stream *stream, int fd, uint64_t offset, uint64_t count,
                                  uint64_t *sent);
-/* Says that no more will be written, and goes on reading: 0. -EOPNOTSUPP of a pipe that is read. (write_eof) */
+/* Says that no more will be written, and goes on reading: 0. A pipe that is written has only this half, and
+ * is closed; -EOPNOTSUPP of one that is read, and of a terminal. (write_eof) */
 HKT_API int hkt_stream_write_eof(hkt_stream *stream);
 
 /* Bytes that the system, or TLS, has taken, and that readers have taken, since the beginning. */

@@ -8,6 +8,7 @@
 #include "io/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -92,10 +93,13 @@ bool hkti_channel_is_used(const struct hkti_channel *channel)
 
 int hkti_channel_end_output(struct hkti_channel *channel)
 {
-    int saved = errno;
-    if (channel->kind > HKTI_CHANNEL_SOCKET)
-        return -EOPNOTSUPP;
-    int err = shutdown(channel->fd, SHUT_WR) < 0 ? -errno : 0;
+    int saved = errno, err = 0;
+    if (channel->kind <= HKTI_CHANNEL_SOCKET)
+        err = shutdown(channel->fd, SHUT_WR) < 0 ? -errno : 0;
+    else if ((fcntl(channel->fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        (void)hkti_channel_close(channel); /* the one half that it has */
+    else
+        err = -EOPNOTSUPP;
     errno = saved;
     return err;
 }
@@ -120,7 +124,7 @@ int hkti_channel_wait(struct hkti_channel *channel, short events, int64_t deadli
 {
     struct hkti_fd_interest interest = { .fd = channel->fd,
                                          .events = events,
-                                         .serial = channel->serial };
+                                         .serial = hkti_load_relaxed(&channel->serial) };
     struct hkti_wait wait = { .what = events == POLLOUT ? "write" : "read",
                               .object = channel,
                               .list = &channel->waiting,
@@ -143,8 +147,10 @@ int hkti_channel_wait(struct hkti_channel *channel, short events, int64_t deadli
         hkti_store_relaxed(&channel->quiet[HKTI_IN], (uint8_t)0);
     if (events & POLLOUT)
         hkti_store_relaxed(&channel->quiet[HKTI_OUT], (uint8_t)0);
-    if (interest.revents & (POLLRDHUP | POLLHUP | POLLERR))
-        hkti_store_relaxed(&channel->ended, (uint8_t)1);
+    if (interest.revents & (POLLRDHUP | POLLHUP))
+        hkti_store_relaxed(&channel->ended, (uint8_t)HKTI_ENDED);
+    else if (interest.revents & (POLLPRI | POLLERR) && !hkti_load_relaxed(&channel->ended))
+        hkti_store_relaxed(&channel->ended, (uint8_t)HKTI_STOPS_SHORT);
     return 0;
 }
 
@@ -204,6 +210,14 @@ static ssize_t try_write(struct hkti_channel *channel, const struct iovec *piece
     return write_shared(channel, pieces, count);
 }
 
+/* A pipe with a name, or a terminal, that had ended has somebody at the other side again. With a new serial the
+ * poller forgets the end, which it would tell for ever. */
+static void begin_again(struct hkti_channel *channel)
+{
+    hkti_store_relaxed(&channel->ended, (uint8_t)0);
+    hkti_store_relaxed(&channel->serial, hkti_fetch_add_relaxed(&serials, UINT64_C(1)) + 1);
+}
+
 /* What a try has said; `short_of`: it could have been more. */
 static int outcome(struct hkti_channel *channel, int direction, ssize_t n, bool short_of)
 {
@@ -212,6 +226,8 @@ static int outcome(struct hkti_channel *channel, int direction, ssize_t n, bool 
         err = -EAGAIN;
     if (err == -EAGAIN || (short_of && !hkti_load_relaxed(&channel->ended)))
         hkti_store_relaxed(&channel->quiet[direction], (uint8_t)1);
+    if (err == -EAGAIN && direction == HKTI_IN && hkti_load_relaxed(&channel->ended) == HKTI_ENDED)
+        begin_again(channel);
     return err < 0 ? err : (int)n;
 }
 

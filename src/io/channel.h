@@ -22,6 +22,10 @@
 
 enum { HKTI_IN, HKTI_OUT };
 
+/* Why a short read is not the end of what there is: the other side has ended; or it failed, or sent something
+ * urgent, at which a read stops. */
+enum { HKTI_ENDED = 1, HKTI_STOPS_SHORT };
+
 enum hkti_channel_kind {
     HKTI_CHANNEL_TCP,    /* send and recv, which need no O_NONBLOCK; a short read has emptied it */
     HKTI_CHANNEL_SOCKET, /* another socket: the same, but for short reads */
@@ -35,11 +39,10 @@ struct hkti_channel {
     bool borrowed;    /* never closed */
     uint32_t users;   /* and HKTI_CLOSED */
     uint8_t quiet[2]; /* a try would find nothing */
-    uint8_t
-        ended; /* the other side has ended or failed: a short read is not the end of what there is */
+    uint8_t ended;    /* 0, or one of the above */
     uint32_t guard;
     struct hkti_wait_list waiting;
-    uint64_t serial; /* of all channels; not 0 */
+    uint64_t serial; /* of all channels; not 0; a new one when it begins again after its end */
 };
 
 /* An open fd; `kind` as above. */

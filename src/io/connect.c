@@ -31,7 +31,7 @@ struct attempts {
     int count, begun, running;
     int fds[MOST]; /* -1: over */
     int poller;
-    int first_err;
+    int first, first_err; /* the first address that failed, and how */
     const hkt_connect_options *options;
 };
 
@@ -42,10 +42,12 @@ static void forget(struct attempts *all, int i)
     all->running--;
 }
 
-static void failed(struct attempts *all, int err)
+static void failed(struct attempts *all, int i, int err)
 {
-    if (all->first_err == 0)
+    if (all->first_err == 0 || i < all->first) {
         all->first_err = err;
+        all->first = i;
+    }
 }
 
 /* A socket on its way to the address: its fd; a negative errno. *done: it is there already. */
@@ -72,12 +74,29 @@ static int set_out(const hkt_address *address, const hkt_connect_options *option
     return err;
 }
 
+/* A Unix socket whose queue is full takes nobody on his way: he would be refused where a connect that blocks
+ * waits. No fd tells when there is room, so it is tried again now and then. */
+static int set_out_patiently(const hkt_address *address, const hkt_connect_options *options,
+                             bool *done)
+{
+    double pause = 0.001;
+    for (;;) {
+        int fd = set_out(address, options, done);
+        if (fd != -EAGAIN || hkt_address_sockaddr(address)->sa_family != AF_UNIX)
+            return fd;
+        int err = hkt_sleep(pause);
+        if (err < 0)
+            return err;
+        pause = pause < 0.03 ? 2 * pause : pause;
+    }
+}
+
 /* Begins with the next address: the fd if it is connected already, 0 if it is not, an error of the caller. */
 static int begin_next(struct attempts *all)
 {
     bool done;
     int i = all->begun++, saved = errno;
-    int fd = set_out(&all->addresses[i], all->options, &done);
+    int fd = set_out_patiently(&all->addresses[i], all->options, &done);
     errno = saved;
     all->fds[i] = -1;
     if (fd >= 0 && done)
@@ -91,7 +110,7 @@ static int begin_next(struct attempts *all)
         forget(all, i);
         fd = err;
     }
-    failed(all, fd);
+    failed(all, i, fd);
     return 0;
 }
 
@@ -104,7 +123,7 @@ static int hear(struct attempts *all, int i)
         err = errno;
     errno = saved;
     if (err != 0) {
-        failed(all, -err);
+        failed(all, i, -err);
         forget(all, i);
         return 0;
     }
@@ -249,7 +268,12 @@ static int connect_to(hkt_stream **stream, const struct target *to,
     hkt_scope_enter(&scope, &(hkt_scope_options){ .deadline = options->deadline });
     int err = connect_in_scope(stream, to, options);
     int end = hkt_scope_leave(&scope);
-    return err == -ECANCELED && end < 0 ? end : err;
+    if (err != -ECANCELED || end == 0)
+        return err;
+    if (end == -ETIMEDOUT && to->address == NULL)
+        return hkt_fail(end, "cannot connect to %.60s port %d: %s",
+                        to->host ? to->host : "this machine", to->port, hkt_strerror(end));
+    return end;
 }
 
 int hkt_stream_connect(hkt_stream **stream, const char *host, int port,

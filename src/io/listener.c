@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/report.h"
 #include "io/channel.h"
 #include "io/socket.h"
 #include "io/stream.h"
@@ -240,15 +241,16 @@ static int try_accept(struct hkti_channel *channel)
     return fd < 0 ? -err : fd;
 }
 
+/* There may be several who accept: what one has not found says nothing to another one, who may have had the news
+ * of a client since. So `quiet` is not for them, and each tries before he waits. */
 static int accept_one(struct hkti_channel *channel)
 {
     for (;;) {
-        int fd = hkti_load_relaxed(&channel->quiet[HKTI_IN]) ? -EAGAIN : try_accept(channel);
+        int fd = try_accept(channel);
         if (fd >= 0)
             hkti_stream_give_way();
         if (fd != -EAGAIN)
             return fd;
-        hkti_store_relaxed(&channel->quiet[HKTI_IN], (uint8_t)1);
         int err = hkti_channel_wait(channel, POLLIN, 0);
         if (err < 0)
             return err;
@@ -260,11 +262,18 @@ int hkt_listener_accept(hkt_listener *listener, hkt_stream **stream)
     int fd = hkti_channel_enter(&listener->channel);
     if (fd < 0)
         return fd;
-    fd = hkti_cancelled(0);
+    hkt_stream *made = hkti_stream_allocate(); /* first: who has been accepted is not sent away */
+    fd = made ? hkti_cancelled(0) : -ENOMEM;
     if (fd == 0)
         fd = accept_one(&listener->channel);
     hkti_channel_leave(&listener->channel);
-    return fd < 0 ? fd : hkti_socket_stream(stream, fd);
+    if (fd < 0) {
+        hkti_release(made, sizeof *made);
+        return fd;
+    }
+    hkti_stream_open(made, fd, (enum hkti_channel_kind)hkti_socket_kind(fd));
+    *stream = made;
+    return 0;
 }
 
 int hkt_listener_address(const hkt_listener *listener, hkt_address *address)
@@ -301,5 +310,8 @@ void hkt_listener_destroy(hkt_listener *listener)
     if (listener == NULL)
         return;
     hkt_listener_close(listener);
+    if (hkti_channel_is_used(&listener->channel))
+        hkti_misuse("hkt_listener_destroy: somebody still accepts from listener %p",
+                    (void *)listener);
     hkti_release(listener, sizeof *listener);
 }

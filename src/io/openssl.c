@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads OpenSSL: io/openssl.h. States: not loaded; being loaded, under `loading`; loaded, which lasts as
- * long as the process. A failure is not kept: the next one to come looks again. */
+/* Loads OpenSSL: io/openssl.h. States: not loaded; being loaded, under `loading`; loaded, which
+ * lasts as long as the process. A failure is not kept: the next one to come looks again. */
 #ifdef HKT_HAVE_OPENSSL
 #include "io/openssl.h"
 
@@ -27,7 +27,8 @@ static const struct place {
 #undef PLACE
 };
 
-/* The functions are written as bytes, since C knows no way from an object's pointer to a function's. */
+/* The functions are written as bytes, since C knows no way from an object's pointer to a
+ * function's. */
 static int fill(void *library, const char *file, const struct place *places, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -40,8 +41,8 @@ static int fill(void *library, const char *file, const struct place *places, siz
     return 0;
 }
 
-/* The libraries are not closed again: OpenSSL leaves functions with pthread keys that it wants called. Nor
- * does it clean up at exit, when daemon threads may still be in it. */
+/* The libraries are not closed again: OpenSSL leaves functions with pthread keys that it wants
+ * called. Nor does it clean up at exit, when daemon threads may still be in it. */
 static int load(void)
 {
     void *ssl = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);

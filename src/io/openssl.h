@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenSSL 3 as a table of functions, for a program that uses no TLS shall not need it: the libraries are
- * loaded when TLS is first used, and stay. The types are those of OpenSSL's own headers, so the compiler
- * checks each call as if the library were linked. What is a macro there is SSL_ctrl or SSL_CTX_ctrl here. */
+/* OpenSSL 3 as a table of functions, for a program that uses no TLS shall not need it: the
+ * libraries are loaded when TLS is first used, and stay. The types are those of OpenSSL's own
+ * headers, so the compiler checks each call as if the library were linked. What is a macro there
+ * is SSL_ctrl or SSL_CTX_ctrl here. */
 #ifndef HKTI_IO_OPENSSL_H
 #define HKTI_IO_OPENSSL_H
 
@@ -101,8 +102,8 @@ struct hkti_openssl {
 /* Good after hkti_openssl_load() has returned 0. */
 extern struct hkti_openssl hkti_openssl;
 
-/* 0; -ENOSYS, with a sentence: it is not on this machine. May be called by anybody, at any time; who comes
- * while another one loads waits. Not a cancellation point. */
+/* 0; -ENOSYS, with a sentence: it is not on this machine. May be called by anybody, at any time;
+ * who comes while another one loads waits. Not a cancellation point. */
 int hkti_openssl_load(void);
 
 #endif

@@ -133,6 +133,22 @@ static int welcome(hkt_server *server, hkt_stream *stream)
     return err;
 }
 
+/* Clients whose handlers have not begun, and will not any more. */
+static void send_away(hkt_server *server)
+{
+    for (;;) {
+        struct client *client = NULL;
+        hkti_guard_acquire(&server->guard);
+        if (!hkti_list_empty(&server->clients))
+            client = HKTI_CONTAINER(server->clients.next, struct client, node);
+        hkti_guard_release(&server->guard);
+        if (client == NULL)
+            return;
+        hkt_stream_abort(client->stream);
+        dismiss(client);
+    }
+}
+
 /* Until there is room for one more, or it is over: 0; -ECANCELED. */
 static int await_room(hkt_server *server)
 {
@@ -187,7 +203,9 @@ static int run(void *arg)
     }
     hkt_listener_close(server->listener);
     err = err == -ESHUTDOWN || hkti_load_relaxed(&server->closing) ? 0 : err;
-    return hkt_task_group_leave(&server->group, err);
+    err = hkt_task_group_leave(&server->group, err);
+    send_away(server);
+    return err;
 }
 
 static void give_back(hkt_server *server)

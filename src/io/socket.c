@@ -27,8 +27,13 @@ int hkti_socket_set(int fd, int level, int option, int value)
 }
 
 /* Small pieces leave at once; what is not TCP does not know the option. */
-int hkti_socket_stream(hkt_stream **stream, int fd)
+int hkti_socket_kind(int fd)
 {
     bool tcp = hkti_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0;
-    return hkti_stream_make(stream, fd, tcp ? HKTI_CHANNEL_TCP : HKTI_CHANNEL_SOCKET);
+    return tcp ? HKTI_CHANNEL_TCP : HKTI_CHANNEL_SOCKET;
+}
+
+int hkti_socket_stream(hkt_stream **stream, int fd)
+{
+    return hkti_stream_make(stream, fd, (enum hkti_channel_kind)hkti_socket_kind(fd));
 }

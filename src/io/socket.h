@@ -9,6 +9,8 @@
 int hkti_socket_open(int family, int type);
 /* A stream of one that is connected, whose fd it owns, on every path. */
 int hkti_socket_stream(hkt_stream **stream, int fd);
+/* What kind of channel one that is connected is; TCP's has TCP_NODELAY on from now on. */
+int hkti_socket_kind(int fd);
 /* An option that is a number: 0, or a negative errno. */
 int hkti_socket_set(int fd, int level, int option, int value);
 

@@ -16,17 +16,27 @@
 #include "base/report.h"
 #include "park/scope.h"
 
+hkt_stream *hkti_stream_allocate(void)
+{
+    return hkti_allocate(sizeof(hkt_stream));
+}
+
+void hkti_stream_open(hkt_stream *stream, int fd, enum hkti_channel_kind kind)
+{
+    hkti_channel_open(&stream->channel, fd, kind);
+    stream->layer = &hkti_stream_plain;
+}
+
 int hkti_stream_make(hkt_stream **stream, int fd, enum hkti_channel_kind kind)
 {
-    hkt_stream *made = hkti_allocate(sizeof *made);
+    hkt_stream *made = hkti_stream_allocate();
     if (made == NULL) {
         int saved = errno;
         (void)close(fd);
         errno = saved;
         return -ENOMEM;
     }
-    hkti_channel_open(&made->channel, fd, kind);
-    made->layer = &hkti_stream_plain;
+    hkti_stream_open(made, fd, kind);
     *stream = made;
     return 0;
 }
@@ -55,7 +65,7 @@ int hkt_stream_adopt(hkt_stream **stream, int fd, bool borrow)
         return -EBADF;
     int saved = errno;
     int kind = kind_of(fd);
-    hkt_stream *made = kind < 0 ? NULL : hkti_allocate(sizeof *made);
+    hkt_stream *made = kind < 0 ? NULL : hkti_stream_allocate();
     if (made == NULL) {
         if (!borrow && kind != -EBADF)
             (void)close(fd);
@@ -63,9 +73,8 @@ int hkt_stream_adopt(hkt_stream **stream, int fd, bool borrow)
         return kind < 0 ? kind : -ENOMEM;
     }
     errno = saved;
-    hkti_channel_open(&made->channel, fd, (enum hkti_channel_kind)kind);
+    hkti_stream_open(made, fd, (enum hkti_channel_kind)kind);
     made->channel.borrowed = borrow;
-    made->layer = &hkti_stream_plain;
     *stream = made;
     return 0;
 }
@@ -160,7 +169,8 @@ int hkt_stream_close(hkt_stream *stream)
 {
     if (hkti_channel_is_closed(&stream->channel))
         return 0;
-    int err = stream->out.end || stream->layer->finish ? take_leave(stream) : 0;
+    bool keeps = hkti_load_relaxed(&stream->out_limit) > 0;
+    int err = keeps || stream->layer->finish ? take_leave(stream) : 0;
     (void)hkti_channel_close(&stream->channel);
     return err;
 }

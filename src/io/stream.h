@@ -49,6 +49,9 @@ struct hkt_stream {
 
 /* A stream of an fd, which is closed if there is no memory. */
 int hkti_stream_make(hkt_stream **stream, int fd, enum hkti_channel_kind kind);
+/* The same in two steps: the memory (NULL: there is none), to be given back by hkti_release; and the fd. */
+hkt_stream *hkti_stream_allocate(void);
+void hkti_stream_open(hkt_stream *stream, int fd, enum hkti_channel_kind kind);
 
 /* Between two tries of the layer: waits for what it wants; 0, or why not. */
 int hkti_stream_await(hkt_stream *stream, short wants);

@@ -115,6 +115,8 @@ int hkt_stream_send_file(hkt_stream *stream, int fd, uint64_t offset, uint64_t c
     int saved = errno;
     int err = fstat(fd, &about) < 0 ? -errno : S_ISREG(about.st_mode) ? 0 : -EOPNOTSUPP;
     errno = saved;
+    if (err == 0 && count > 0 && offset > INT64_MAX - MOST)
+        err = -ENODATA; /* no file reaches so far */
     if (err == 0)
         err = hkti_stream_begin_write(stream);
     if (err == 0) {

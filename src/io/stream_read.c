@@ -258,6 +258,11 @@ int hkt_stream_read_line(hkt_stream *stream, char *line, size_t size)
     if (n < 0)
         return n;
     n = find(stream, "\n", 1, size - 1);
+    if (n == -EMSGSIZE && buffered(stream) == size - 1) {
+        n = fill(stream); /* perhaps it is the last line, and fits */
+        if (n > 0)
+            n = -EMSGSIZE;
+    }
     if (n == 0)
         n = (int)buffered(stream); /* the last line, without its end */
     if (n >= 0)

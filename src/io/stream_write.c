@@ -139,13 +139,15 @@ int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count)
                           hkti_load_relaxed(&stream->channel.quiet[HKTI_OUT])
                       ? -EAGAIN
                       : attempt(stream, &at, &wants);
-        if (err > 0)
-            hkti_stream_give_way();
-        else if (err == -EAGAIN)
+        if (err == -EAGAIN) {
             err = hkti_stream_await(stream, wants);
-        else
-            return err;
-        if (err < 0)
+            if (err < 0)
+                return err;
+            continue;
+        }
+        if (err >= 0)
+            hkti_stream_give_way(); /* also when one try is enough each time */
+        if (err <= 0)
             return err;
     }
 }

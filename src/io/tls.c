@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The layer of streams that speak TLS: records in and out. io/tls.h has a link's states, and why writes of OpenSSL's
- * always succeed. Beginning is in tls_handshake.c. */
+/* The layer of streams that speak TLS: records in and out. io/tls.h has a link's states, and why
+ * writes of OpenSSL's always succeed. Beginning is in tls_handshake.c. */
 #ifdef HKT_HAVE_OPENSSL
 #include "io/tls.h"
 
@@ -56,8 +56,8 @@ static size_t keep(struct hkti_tls_link *link, const char *data, size_t size)
     return n;
 }
 
-/* What cannot be sent any more is dropped: the other side may have sent something before, which OpenSSL is
- * to read, with its answers. Who writes looks at out_error. */
+/* What cannot be sent any more is dropped: the other side may have sent something before, which
+ * OpenSSL is to read, with its answers. Who writes looks at out_error. */
 static int bio_write(BIO *bio, const char *data, int size)
 {
     struct hkti_tls_link *link = CALL(BIO_get_data)(bio);
@@ -238,9 +238,10 @@ static int write_error(const struct hkti_tls_link *link)
     return link->left ? -EPIPE : 0;
 }
 
-/* A server's ticket for a later connection goes out with the first thing that it says. Not in the handshake, as
- * OpenSSL would have it: a client that only writes would close its socket with the ticket unread, and
- * the system then resets the connection, and drops what is still to be sent. */
+/* A server's ticket for a later connection goes out with the first thing that it says. Not in
+ * the handshake, as OpenSSL would have it: a client that only writes would close its socket with
+ * the ticket unread, and the system then resets the connection, and drops what is still to be
+ * sent. */
 static void write_ticket(struct hkti_tls_link *link)
 {
     if (!link->ticketed && link->tls->server && !link->tls->no_tickets)
@@ -310,17 +311,27 @@ static int tls_flush(hkt_stream *stream, short *wants)
     return err;
 }
 
-/* To say goodbye needs no answer. A connection that is broken, or that the other side has closed, has nobody to
- * say it to. */
+/* Under the lock. What else OpenSSL has begun to say (a new key) comes before that. */
+static int say_goodbye(struct hkti_tls_link *link, short *wants)
+{
+    int err = hkti_tls_flush(link);
+    if (err < 0)
+        return err;
+    int result = CALL(SSL_do_handshake)(link->ssl);
+    if (result == 1)
+        result = CALL(SSL_shutdown)(link->ssl);
+    return result < 0 ? hkti_tls_outcome(link, result, wants) : 0;
+}
+
+/* To say goodbye needs no answer. A connection that is broken, or that the other side has
+ * closed, has nobody to say it to. */
 static int tls_finish(hkt_stream *stream, short *wants)
 {
     struct hkti_tls_link *link = stream->tls;
     int saved = enter(link), err = 0;
     *wants = POLLOUT;
     if (link->done && !link->broken && !link->left) {
-        int result = CALL(SSL_shutdown)(link->ssl);
-        if (result < 0)
-            err = hkti_tls_outcome(link, result, wants);
+        err = say_goodbye(link, wants);
         link->left = err != -EAGAIN;
     }
     if (err == 0)
@@ -331,7 +342,8 @@ static int tls_finish(hkt_stream *stream, short *wants)
     return err;
 }
 
-/* What came unasked (tickets) is thrown away: a socket that is closed with bytes unread resets the connection. */
+/* What came unasked (tickets) is thrown away: a socket that is closed with bytes unread resets
+ * the connection. */
 static void tls_discard(hkt_stream *stream)
 {
     char data[1024];

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS inside. hkt_tls (tls_context.c) is what connections have in common, counted; a link (tls.c) is the
- * TLS of one stream, between its plain layer and its user.
+/* TLS inside. hkt_tls (tls_context.c) is what connections have in common, counted; a link
+ * (tls.c) is the TLS of one stream, between its plain layer and its user.
  *
- * A link's SSL object is touched under `lock` alone, for one try, in which nothing waits: reader and
- * writer may be on different threads. OpenSSL reads and writes through a BIO whose data is the link; its reads
- * are tries of the channel. Its writes always succeed: what the system does not take is `kept`, and goes out before
- * anything else. For SSL_write, once it has begun a record, wants the same bytes again until the record is out,
- * and a writer that is cancelled will not bring them again. So a record that has been begun is TLS's, and
- * counts as written.
+ * A link's SSL object is touched under `lock` alone, for one try, in which nothing waits: reader
+ * and writer may be on different threads. OpenSSL reads and writes through a BIO whose data is
+ * the link; its reads are tries of the channel. Its writes always succeed: what the system does
+ * not take is `kept`, and goes out before anything else. For SSL_write, once it has begun a
+ * record, wants the same bytes again until the record is out, and a writer that is cancelled
+ * will not bring them again. So a record that has been begun is TLS's, and counts as written.
  *
- * States: shaking hands (`done` false); open; `left`: we have taken leave; `broken`: an error that all calls
- * return from then on. `in_error` and `out_error` are those of one direction: what the other side sent before
- * it reset the connection can still be read. */
+ * States: shaking hands (`done` false); open; `left`: we have taken leave; `broken`: an error
+ * that all calls return from then on. `in_error` and `out_error` are those of one direction:
+ * what the other side sent before it reset the connection can still be read. */
 #ifndef HKTI_IO_TLS_H
 #define HKTI_IO_TLS_H
 
@@ -67,8 +67,8 @@ struct hkti_tls_link {
     bool done, left;
     bool ticketed; /* a server has sent its ticket */
     bool lost;     /* something that was taken could not be sent, and nobody has been told */
-    bool ended;   /* the fd has come to its end */
-    bool dry;     /* in this try, the fd has no more */
+    bool ended;    /* the fd has come to its end */
+    bool dry;      /* in this try, the fd has no more */
     bool settled; /* the last read found nothing, so OpenSSL holds at the most a part of a record */
     char *staged; /* HKTI_TLS_RECORD bytes, where small pieces become one record; NULL: not yet */
     char name[HKTI_TLS_NAME]; /* of the server, as a client; "" */
@@ -84,11 +84,13 @@ BIO *hkti_tls_bio(struct hkti_tls_link *link);
 /* Under the lock: sends what is kept: 0, -EAGAIN, errors. */
 int hkti_tls_flush(struct hkti_tls_link *link);
 
-/* Under the lock: what a call of OpenSSL that returned `result` (not above 0) means: 0: the other side has taken
- * leave; -EAGAIN with *wants; an error, with its sentence, which is kept in the link. Empties OpenSSL's error queue. */
+/* Under the lock: what a call of OpenSSL that returned `result` (not above 0) means: 0: the
+ * other side has taken leave; -EAGAIN with *wants; an error, with its sentence, which is kept in
+ * the link. Empties OpenSSL's error queue. */
 int hkti_tls_outcome(struct hkti_tls_link *link, int result, short *wants);
 
-/* Empties OpenSSL's queue after a failed call for a file: the error, with a sentence that names it. */
+/* Empties OpenSSL's queue after a failed call for a file: the error, with a sentence that names
+ * it. */
 int hkti_tls_file_error(const char *what, const char *path);
 
 /* The session to take up again, as one more who holds it; NULL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What TLS connections have in common: an SSL_CTX, made once and not changed afterwards, and a client's
- * table of sessions, the last one with each server, which is under the guard. OpenSSL's objects are counted, and
- * may be used by any threads. */
+/* What TLS connections have in common: an SSL_CTX, made once and not changed afterwards, and a
+ * client's table of sessions, the last one with each server, which is under the guard. OpenSSL's
+ * objects are counted, and may be used by any threads. */
 #include "io/tls.h"
 
 #include <errno.h>
@@ -54,8 +54,8 @@ static int no_passphrase(char *text, int size, int writing, void *arg)
     return -1;
 }
 
-/* OpenSSL has a new session for a client: kept in the place of the last one with this server, of a free
- * one, or of the one that was used the longest ago. 1: it is ours now. */
+/* OpenSSL has a new session for a client: kept in the place of the last one with this server, of
+ * a free one, or of the one that was used the longest ago. 1: it is ours now. */
 static int session_keep(SSL *ssl, SSL_SESSION *session)
 {
     struct hkti_tls_link *link = CALL(SSL_get_ex_data)(ssl, 0);
@@ -110,8 +110,8 @@ static int load_certificate(SSL_CTX *context, const hkt_tls_options *options)
     return 0;
 }
 
-/* Whom we believe; a server also tells its clients. A certificate in the file is believed as it is, whoever
- * has signed it. */
+/* Whom we believe; a server also tells its clients. A certificate in the file is believed as it
+ * is, whoever has signed it. */
 static int load_authorities(hkt_tls *tls, const hkt_tls_options *options)
 {
     const char *file = options->authorities;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What OpenSSL says, as errors of ours. Its queue of errors belongs to the thread, which other tasks use too:
- * it is empty before each call, and emptied here. */
+/* What OpenSSL says, as errors of ours. Its queue of errors belongs to the thread, which other
+ * tasks use too: it is empty before each call, and emptied here. */
 #ifdef HKT_HAVE_OPENSSL
 #include "io/tls.h"
 

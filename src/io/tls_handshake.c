@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How a stream begins to speak TLS. Who shakes hands is its one reader and writer until that is done, so nothing is
- * sent or read as plain bytes meanwhile; nor afterwards, for the layer stays when the handshake fails. */
+/* How a stream begins to speak TLS. Who shakes hands is its one reader and writer until that is
+ * done, so nothing is sent or read as plain bytes meanwhile; nor afterwards, for the layer stays
+ * when the handshake fails. */
 #ifdef HKT_HAVE_OPENSSL
 #include "io/tls.h"
 
@@ -19,7 +20,8 @@ static bool is_address(const char *name)
     return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
 }
 
-/* A client says whom it wants (names alone, not numbers: RFC 6066), and takes up their last session. */
+/* A client says whom it wants (names alone, not numbers: RFC 6066), and takes up their last
+ * session. */
 static int set_name(struct hkti_tls_link *link)
 {
     bool number = is_address(link->name), good = true;
@@ -103,8 +105,8 @@ static int make_link(hkt_stream *stream, hkt_tls *tls, const char *server_name)
     return 0;
 }
 
-/* Under the lock: 0, -EAGAIN, errors. Before a wait for an fd that is told of each change alone, the last try must
- * have found nothing: so once all is sent, OpenSSL is asked again. */
+/* Under the lock: 0, -EAGAIN, errors. Before a wait for an fd that is told of each change alone,
+ * the last try must have found nothing: so once all is sent, OpenSSL is asked again. */
 static int handshake_step(struct hkti_tls_link *link, short *wants)
 {
     for (;;) {

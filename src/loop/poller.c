@@ -141,7 +141,7 @@ static int arm_for_all(struct hkti_poller *poller, int fd, struct entry *entry, 
     entry->generation++;
     entry->armed = entry->news = 0;
     entry->serial = 0;
-    int err = hkti_os_poller_watch(poller->fd, fd, POLLIN | POLLOUT | POLLRDHUP,
+    int err = hkti_os_poller_watch(poller->fd, fd, POLLIN | POLLOUT | POLLPRI | POLLRDHUP,
                                    token_of(fd, entry), HKTI_OS_EACH);
     if (err == 0)
         entry->serial = serial;
@@ -155,6 +155,7 @@ static int take_news(struct entry *entry, struct hkti_fd_interest *interest)
                       (interest->events & POLLOUT ? FOR_WRITERS : 0);
     unsigned came = entry->news & wanted;
     entry->news &= ~(unsigned)((interest->events & (POLLIN | POLLOUT)) |
+                               (interest->events & POLLIN ? POLLPRI : 0) |
                                POLLERR); /* an end stays */
     interest->revents = (short)came;
     return came != 0;
