@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals to wait for. The system's handler sets the signal's bit in the object that has it, and makes that
- * object's eventfd readable; who waits, waits for the eventfd.
+/* Signals to wait for. The system's handler sets the signal's bit in the object that has it, and
+ * makes that object's eventfd readable; who waits, waits for the eventfd.
  *
- * Who finds it readable empties it first and looks at the bits then; who takes a bit and leaves others makes
- * it readable again. The handler sets the bit before it writes. So while a bit is set, the eventfd is readable,
- * or somebody who has emptied it, or is about to write to it, has not finished; nobody sleeps through a signal.
- * It may be readable for nothing: then who waits looks once in vain.
+ * Who finds it readable empties it first and looks at the bits then; who takes a bit and leaves
+ * others makes it readable again. The handler sets the bit before it writes. So while a bit is set,
+ * the eventfd is readable, or somebody who has emptied it, or is about to write to it, has not
+ * finished; nobody sleeps through a signal. It may be readable for nothing: then who waits looks
+ * once in vain.
  *
- * A signal is claimed in the table of the loops (loop/signal.h), so it has one owner in the process.
+ * A signal is claimed in the table of the loops (loop/signal.h), so it has one owner in the
+ * process.
  *
- * Who may touch what: the table by who has claimed the place; its `owner` also by handlers, which say so in
- * `handling` first: an object is given back only when none of them is at it. The bits by all, atomically. */
+ * Who may touch what: the table by who has claimed the place; its `owner` also by handlers, which
+ * say so in `handling` first: an object is given back only when none of them is at it. The bits by
+ * all, atomically. */
 #include <errno.h>
 #include <hocket/signal.h>
 #include <poll.h>

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting programs, by posix_spawn: the child shares our memory until it has become the program, so
- * nothing is copied, and what fails in it (no such program, no such folder) is told as an error.
+/* Starting programs, by posix_spawn: the child shares our memory until it has become the program,
+ * so nothing is copied, and what fails in it (no such program, no such folder) is told as an error.
  *
- * What the child gets is said in three lists that it goes through itself: signals, group, fds. Sources of its
- * fds that lie among 0, 1 and 2 themselves could be overwritten before they are used, and are moved up first.
+ * What the child gets is said in three lists that it goes through itself: signals, group, fds.
+ * Sources of its fds that lie among 0, 1 and 2 themselves could be overwritten before they are
+ * used, and are moved up first.
  *
- * The pidfd is opened right after the start. If somebody else waited for the child before that (SIGCHLD is
- * ignored, say), there is no process of that number, or one that is not ours to wait for: this is found out at once,
- * and then it has ended, nobody knows how. Else the pidfd is the child's. */
+ * The pidfd is opened right after the start. If somebody else waited for the child before that
+ * (SIGCHLD is ignored, say), there is no process of that number, or one that is not ours to wait
+ * for: this is found out at once, and then it has ended, nobody knows how. Else the pidfd is the
+ * child's. */
 #include "io/spawn.h"
 
 #include <ctype.h>
@@ -50,7 +52,8 @@ static int make_pipe(int fds[2], int ours)
     return err;
 }
 
-/* What becomes fd `target` in the child: an fd of ours, moved out of the way if need be, which *moved then is. */
+/* What becomes fd `target` in the child: an fd of ours, moved out of the way if need be, which
+ * *moved then is. */
 static int take_source(posix_spawn_file_actions_t *actions, int source, int target, int *moved)
 {
     if (source <= STDERR_FILENO && source != target) {
@@ -147,7 +150,8 @@ static const char *reason_of(int err)
     }
 }
 
-/* An error of the start, positive, with its sentence; the directory's errors come first, as in the child. */
+/* An error of the start, positive, with its sentence; the directory's errors come first, as in the
+ * child. */
 static int fail_start(int err, const char *program, const char *directory)
 {
     struct stat entry;
@@ -224,8 +228,8 @@ int hkti_process_signal(const struct hkti_process *process, int signo)
     return err;
 }
 
-/* A line of /proc/N/stat: a number, a name in parentheses that may hold anything, then the state, the parent,
- * the group. */
+/* A line of /proc/N/stat: a number, a name in parentheses that may hold anything, then the state,
+ * the parent, the group. */
 static bool is_member(int folder, const char *number, pid_t group)
 {
     char path[32], line[512];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Subprocesses inside, and what they need of the system: to send a signal by pidfd, to look whether a process
- * has ended, to find who else is in its group. What is named hkti_process does not wait, or know of strands. */
+/* Subprocesses inside, and what they need of the system: to send a signal by pidfd, to look whether
+ * a process has ended, to find who else is in its group. What is named hkti_process does not wait,
+ * or know of strands. */
 #ifndef HKTI_IO_SPAWN_H
 #define HKTI_IO_SPAWN_H
 
@@ -15,14 +16,16 @@ struct hkti_process {
     bool leads; /* a group, whose number is the pid */
 };
 
-/* Has it ended? 1 and how, as of hkt_subprocess_wait, in *code; it is no more then, unless it is to be `kept`.
- * 0: it runs. -ECHILD: somebody else has waited for it. */
+/* Has it ended? 1 and how, as of hkt_subprocess_wait, in *code; it is no more then, unless it is to
+ * be `kept`. 0: it runs. -ECHILD: somebody else has waited for it. */
 int hkti_process_look(const struct hkti_process *process, bool kept, int *code);
 
-/* Sends a signal to it alone, or to it and its group, as long as it has not been waited for: 0, -ESRCH, -EINVAL, -EPERM. */
+/* Sends a signal to it alone, or to it and its group, as long as it has not been waited for: 0,
+ * -ESRCH, -EINVAL, -EPERM. */
 int hkti_process_signal(const struct hkti_process *process, int signo);
 
-/* A pidfd of somebody in its group who has not ended, the leader left out; -ESRCH: none can be found. */
+/* A pidfd of somebody in its group who has not ended, the leader left out; -ESRCH: none can be
+ * found. */
 int hkti_process_member(const struct hkti_process *process);
 
 /* Closes it, unless it is -1; errno stays. */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Subprocesses: their ends, and what goes through their pipes.
  *
- * States: it runs; it has ended, and is still a zombie; it is no more (`gone`). Whoever finds the zombie first
- * waits for it in the system's sense, under the guard, and leaves the code for all others. So its number stays its
- * own as long as `gone` is not set under the guard, and signals, which are sent under the guard, never reach another
- * process or group.
+ * States: it runs; it has ended, and is still a zombie; it is no more (`gone`). Whoever finds the
+ * zombie first waits for it in the system's sense, under the guard, and leaves the code for all
+ * others. So its number stays its own as long as `gone` is not set under the guard, and signals,
+ * which are sent under the guard, never reach another process or group.
  *
- * Who ends it holds it meanwhile (`holders`): the zombie is kept, since without it its group cannot be signalled.
- * Others who wait then wait for the event `over` instead of the pidfd, which tells them nothing new. The last
- * holder waits for the zombie and sets the event.
+ * Who ends it holds it meanwhile (`holders`): the zombie is kept, since without it its group cannot
+ * be signalled. Others who wait then wait for the event `over` instead of the pidfd, which tells
+ * them nothing new. The last holder waits for the zombie and sets the event.
  *
- * communicate is one strand that tries each pipe in turn and then waits for all of them: for a set of fds,
- * which is an fd itself. So it is the same in tasks, jobs and threads, and a cancel reaches it as any other wait.
+ * communicate is one strand that tries each pipe in turn and then waits for all of them: for a set
+ * of fds, which is an fd itself. So it is the same in tasks, jobs and threads, and a cancel reaches
+ * it as any other wait.
  *
  * Who may touch what: gone, code, result, holders under the guard; the rest is set at the start. */
 #include <errno.h>
@@ -33,8 +34,8 @@
 
 /* Its end. */
 
-/* With the guard held, some microseconds at the end of a process: it is no more if it has ended, unless somebody
- * holds it. 0: it is no more; -EBUSY: it is held; -EAGAIN: it runs. */
+/* With the guard held, some microseconds at the end of a process: it is no more if it has ended,
+ * unless somebody holds it. 0: it is no more; -EBUSY: it is held; -EAGAIN: it runs. */
 static int settle(hkt_subprocess *child)
 {
     if (child->gone)
@@ -126,8 +127,8 @@ static void let_go(hkt_subprocess *child)
         hkt_event_set(&child->over);
 }
 
-/* For who must not fail, in a shielded scope: 0, -ETIMEDOUT. Without memory or fds to wait as others do, the thread
- * waits. */
+/* For who must not fail, in a shielded scope: 0, -ETIMEDOUT. Without memory or fds to wait as
+ * others do, the thread waits. */
 static int await_surely(const hkt_subprocess *child, int fd, int64_t deadline)
 {
     int err = await_fd(child, "subprocess", fd, deadline);
@@ -140,9 +141,9 @@ static int await_surely(const hkt_subprocess *child, int fd, int64_t deadline)
     return err;
 }
 
-/* Sends the signal, and SIGKILL when the deadline has passed, or when all have ended that can be seen: the
- * first one may have been too early for some. It is no more on return, but of a group others may still be
- * dying. */
+/* Sends the signal, and SIGKILL when the deadline has passed, or when all have ended that can be
+ * seen: the first one may have been too early for some. It is no more on return, but of a group
+ * others may still be dying. */
 static void finish(hkt_subprocess *child, int signo, hkt_deadline deadline)
 {
     const struct hkti_process *process = &child->process;
@@ -157,7 +158,11 @@ static void finish(hkt_subprocess *child, int signo, hkt_deadline deadline)
         }
         (void)hkti_process_signal(process, SIGKILL);
     }
-    (void)await_surely(child, process->pidfd, 0);
+    int code;
+    for (unsigned turns = 0;
+         await_surely(child, process->pidfd, 0) < 0 && hkti_process_look(process, true, &code) == 0;
+         turns++)
+        hkti_os_yield(turns); /* not even one fd can be polled */
     let_go(child);
 }
 
@@ -280,7 +285,8 @@ static bool is_open(const hkt_stream *stream)
     return stream && hkt_stream_fd(stream) >= 0;
 }
 
-/* One try of each pipe that is open; at its end it is closed. 1: something has happened, 0; errors. */
+/* One try of each pipe that is open; at its end it is closed. 1: something has happened, 0;
+ * errors. */
 static int try_each(struct talk *talk)
 {
     hkt_stream **streams = talk->child->streams;
@@ -318,8 +324,8 @@ static int await_one(hkt_stream *stream, short events)
     return err;
 }
 
-/* Waits until one of the pipes that are open may be ready. The set is made anew when one has been closed: it
- * may live on in a child of somebody's fork, and would be told for ever. */
+/* Waits until one of the pipes that are open may be ready. The set is made anew when one has been
+ * closed: it may live on in a child of somebody's fork, and would be told for ever. */
 static int await_any(struct talk *talk)
 {
     hkt_stream **streams = talk->child->streams;

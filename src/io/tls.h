@@ -19,10 +19,6 @@
 
 #include "io/stream.h"
 
-/* As hkt_stream_start_tls, until a deadline (0: none): -ETIMEDOUT. */
-int hkti_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_name,
-                          int64_t deadline);
-
 /* One more uses it; hkt_tls_destroy takes one away. */
 void hkti_tls_hold(hkt_tls *tls);
 

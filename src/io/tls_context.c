@@ -295,16 +295,10 @@ bool hkt_tls_available(void)
     return false;
 }
 
-int hkti_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_name,
-                          int64_t deadline)
-{
-    (void)stream, (void)tls, (void)server_name, (void)deadline;
-    return none();
-}
-
 int hkt_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_name)
 {
-    return hkti_stream_start_tls(stream, tls, server_name, 0);
+    (void)stream, (void)tls, (void)server_name;
+    return none();
 }
 
 int hkt_stream_tls_info(const hkt_stream *stream, hkt_tls_info *info)

@@ -140,13 +140,13 @@ static int try_handshake(struct hkti_tls_link *link, short *wants)
     return err;
 }
 
-static int shake_hands(hkt_stream *stream, int64_t deadline)
+static int shake_hands(hkt_stream *stream)
 {
     struct hkti_tls_link *link = stream->tls;
     int err;
     short wants;
     while ((err = try_handshake(link, &wants)) == -EAGAIN) {
-        err = hkti_channel_wait(&stream->channel, wants, deadline);
+        err = hkti_stream_await(stream, wants);
         if (err < 0)
             break;
     }
@@ -155,7 +155,7 @@ static int shake_hands(hkt_stream *stream, int64_t deadline)
     return err;
 }
 
-static int begin(hkt_stream *stream, hkt_tls *tls, const char *server_name, int64_t deadline)
+static int begin(hkt_stream *stream, hkt_tls *tls, const char *server_name)
 {
     if (stream->layer != &hkti_stream_plain)
         return hkt_fail(-EBUSY, "the stream speaks TLS already");
@@ -164,11 +164,10 @@ static int begin(hkt_stream *stream, hkt_tls *tls, const char *server_name, int6
     int err = hkti_stream_send(stream, NULL, 0);
     if (err == 0)
         err = make_link(stream, tls, server_name);
-    return err < 0 ? err : shake_hands(stream, deadline);
+    return err < 0 ? err : shake_hands(stream);
 }
 
-int hkti_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_name,
-                          int64_t deadline)
+int hkt_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_name)
 {
     if (tls == NULL)
         return -EINVAL;
@@ -177,16 +176,11 @@ int hkti_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_n
         return err;
     err = hkti_stream_begin_write(stream);
     if (err == 0) {
-        err = begin(stream, tls, server_name, deadline);
+        err = begin(stream, tls, server_name);
         hkti_stream_end_write(stream);
     }
     hkti_stream_end_read(stream);
     return err;
-}
-
-int hkt_stream_start_tls(hkt_stream *stream, hkt_tls *tls, const char *server_name)
-{
-    return hkti_stream_start_tls(stream, tls, server_name, 0);
 }
 
 static void copy(char *to, size_t size, const char *text)
