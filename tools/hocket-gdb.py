@@ -109,7 +109,7 @@ def threads():
 
 def colour(high):
     """How far below the end of its stack a record lies: as in src/strand/carrier.c."""
-    return ((high >> 12) * 0x9E3779B97F4A7C15 % 2**64 >> 59) * 64
+    return ((high >> 12) * 0x9E3779B97F4A7C15 % 2**64 >> 61) * 64
 
 
 def coroutines():

@@ -34,6 +34,9 @@ HKT_API HKT_MUST_USE int hkt_datagram_bind(hkt_datagram **socket, const char *ho
 /* A socket that sends to that address, and receives only from it. */
 HKT_API HKT_MUST_USE int hkt_datagram_connect(hkt_datagram **socket, const char *host, int port,
                                               const hkt_datagram_options *options);
+HKT_API HKT_MUST_USE int hkt_datagram_connect_address(hkt_datagram **socket,
+                                                      const hkt_address *address,
+                                                      const hkt_datagram_options *options);
 /* A socket of your own, of type SOCK_DGRAM or SOCK_SEQPACKET: it owns the fd from now on, on every path. */
 HKT_API HKT_MUST_USE int hkt_datagram_adopt(hkt_datagram **socket, int fd);
 
@@ -68,7 +71,9 @@ HKT_API HKT_MUST_USE int hkt_datagram_receive_many(hkt_datagram *socket, hkt_mes
 HKT_API int hkt_datagram_send_many(hkt_datagram *socket, const hkt_message *messages, int count,
                                    int *sent);
 
+/* Where it is; its port alone, -1 if it is no IP socket. 0; -ESHUTDOWN. */
 HKT_API int hkt_datagram_local(const hkt_datagram *socket, hkt_address *address);
+HKT_API int hkt_datagram_port(const hkt_datagram *socket);
 /* To be asked and set up (setsockopt: multicast), not to be read, written, or closed; -ESHUTDOWN. */
 HKT_API int hkt_datagram_fd(const hkt_datagram *socket);
 /* Those who wait get -ESHUTDOWN. From any thread; never waits. destroy closes, too; NULL is fine. */

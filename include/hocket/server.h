@@ -5,10 +5,10 @@
  *     {
  *         char data[4096];
  *         int n;
- *         while ((n = hkt_stream_read(client, data, sizeof data)) > 0 && n >= 0)
- *             if (hkt_stream_write(client, data, (size_t)n) < 0)
+ *         while ((n = hkt_stream_read(client, data, sizeof data)) > 0)
+ *             if ((n = hkt_stream_write(client, data, (size_t)n)) < 0)
  *                 break;
- *         return 0;
+ *         return n;
  *     }
  *
  *     hkt_server *server;
@@ -55,7 +55,9 @@ HKT_API HKT_MUST_USE int hkt_listener_adopt(hkt_listener **listener, int fd);
 /* Waits for a client: 0. A client that went away meanwhile is none. -EMFILE, -ENFILE, -ENOMEM: not now; the client
  * waits on. -ESHUTDOWN: closed. A cancellation point. (sock_accept) */
 HKT_API HKT_MUST_USE int hkt_listener_accept(hkt_listener *listener, hkt_stream **stream);
+/* Where it listens; its port alone, -1 of a Unix socket. 0; -ESHUTDOWN. */
 HKT_API int hkt_listener_address(const hkt_listener *listener, hkt_address *address);
+HKT_API int hkt_listener_port(const hkt_listener *listener);
 /* No more: those who wait get -ESHUTDOWN. From any thread; never waits. destroy closes, too; NULL is
  * fine. */
 HKT_API void hkt_listener_close(hkt_listener *listener);

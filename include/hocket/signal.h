@@ -17,7 +17,7 @@
 HKT_BEGIN_DECLS
 
 typedef struct hkt_signals hkt_signals;
-/* 0; -EALREADY: one of them has a handler of a loop, or is waited for by another such object; -EINVAL: SIGKILL, SIGSTOP, or no
+/* 0; -EALREADY: one of them has a handler of a loop (but for Ctrl-C of hkt_run, which gives way), or is waited for by another such object; -EINVAL: SIGKILL, SIGSTOP, or no
  * signal; -EMFILE, -ENOMEM. From any thread. */
 HKT_API HKT_MUST_USE int hkt_signals_create(hkt_signals **signals, int count, const int signos[]);
 /* Waits until one of them has come: its number. Those of one kind that came since the last time are told

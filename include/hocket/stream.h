@@ -52,7 +52,7 @@ typedef struct hkt_connect_options {
  * alternating, each beside those that have not answered within the delay; the first that answers is it,
  * the others are closed. The failure is that of the first address, with a sentence that names host and port.
  * -ETIMEDOUT: the deadline; errors of hkt_resolve, of connect(2), of hkt_stream_start_tls.
- * NULL options: the defaults. TCP_NODELAY is on. (open_connection) */
+ * After an error *stream is as it was. NULL options: the defaults. TCP_NODELAY is on. (open_connection) */
 HKT_API HKT_MUST_USE int hkt_stream_connect(hkt_stream **stream, const char *host, int port,
                                             const hkt_connect_options *options);
 /* To the Unix socket of that path, "@name" for an abstract one; to an address of any family.
@@ -117,6 +117,9 @@ HKT_API int hkt_stream_drain(hkt_stream *stream);
  * own position does not matter, and stays. -EOPNOTSUPP: fd is no file. (loop.sendfile) */
 HKT_API int hkt_stream_send_file(hkt_stream *stream, int fd, uint64_t offset, uint64_t count,
                                  uint64_t *sent);
+/* Reads from one stream and writes to the other until the end of it: 0. How many bytes were written, also
+ * after an error, is in *count unless that is NULL. Both may be the same: that is an echo. */
+HKT_API int hkt_stream_copy(hkt_stream *from, hkt_stream *to, uint64_t *count);
 /* Says that no more will be written, and goes on reading: 0. A pipe that is written has only this half, and
  * is closed; -EOPNOTSUPP of one that is read, and of a terminal. (write_eof) */
 HKT_API int hkt_stream_write_eof(hkt_stream *stream);

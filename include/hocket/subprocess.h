@@ -41,7 +41,7 @@ typedef struct hkt_subprocess_options {
 
 typedef struct hkt_subprocess hkt_subprocess;
 /* Starts a program, which is looked for in PATH: 0. Errors of the start itself (-ENOENT, -EACCES, -ENOTDIR of
- * the directory, -EAGAIN, -ENOMEM, -EMFILE), with a sentence that names the program. All signals have their default action in the
+ * the directory, -EAGAIN, -ENOMEM, -EMFILE), with a sentence that names the program; -ENOSYS: the system has no pidfd. All signals have their default action in the
  * child and none is blocked; it has no fds but the three. (create_subprocess_exec) */
 HKT_API HKT_MUST_USE int hkt_subprocess_exec(hkt_subprocess **child, char *const argv[],
                                              const hkt_subprocess_options *options);

@@ -5,7 +5,8 @@
  *     hkt_tls *tls;
  *     int err = hkt_tls_client(&tls, NULL);
  *     if (err == 0)
- *         err = hkt_stream_connect(&stream, "example.org", 443, &(hkt_connect_options){ .tls = tls });
+ *         err = hkt_stream_connect(&stream, "example.org", 443,
+ *                                  &(hkt_connect_options){ .tls = tls });
  *
  * A handshake uses some 16 KiB of the caller's stack; that of a task, 64 KiB unless said
  * otherwise, does. (ssl.SSLContext, loop.start_tls) */
@@ -26,11 +27,10 @@ typedef struct hkt_tls_options {
     const char *authorities; /* PEM file of those whom we believe; NULL: those of the system */
     bool insecure;           /* a client believes everybody: for tests alone */
     bool ask_client;         /* a server wants a certificate of its clients, and verifies it */
-    const char
-        *protocols;  /* ALPN, the best first: "h2,http/1.1", names of 1 to 31 bytes; the server's
-                                order counts; NULL: none is spoken of */
-    bool no_tickets; /* sessions are not taken up again */
-    uint64_t reserved[4]; /* zero */
+    const char *protocols; /* ALPN: "h2,http/1.1", the best first, by the server's order; names of 1
+                                to 31 bytes; NULL: nothing is said of it */
+    bool no_tickets;       /* sessions are not taken up again */
+    uint64_t reserved[4];  /* zero */
 } hkt_tls_options;
 
 /* 0; -ENOSYS: no TLS in this build, or no OpenSSL on this machine, and the sentence says which;

@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "base/seconds.h"
 #include "io/channel.h"
+#include "io/socket.h"
 #include "park/scope.h"
 
 #define BATCH 32     /* messages in one call of the system */
@@ -157,6 +158,21 @@ int hkt_datagram_connect(hkt_datagram **socket, const char *host, int port,
                          const hkt_datagram_options *options)
 {
     return create(socket, host, port, options, connect);
+}
+
+int hkt_datagram_connect_address(hkt_datagram **socket, const hkt_address *address,
+                                 const hkt_datagram_options *options)
+{
+    static const hkt_datagram_options defaults;
+    int err = hkti_cancelled(0), saved = errno;
+    if (err == 0 && address->length == 0)
+        err = -EINVAL;
+    if (err < 0)
+        return err;
+    int fd = open_first(address, 1, options ? options : &defaults, connect, -1);
+    err = fd < 0 ? fd : make(socket, fd, false);
+    errno = saved;
+    return err;
 }
 
 int hkt_datagram_adopt(hkt_datagram **socket, int fd)
@@ -442,20 +458,14 @@ int hkt_datagram_send_many(hkt_datagram *socket, const hkt_message *messages, in
 
 int hkt_datagram_local(const hkt_datagram *socket, hkt_address *address)
 {
-    struct hkti_channel *channel = (struct hkti_channel *)(uintptr_t)&socket->channel;
-    int err = hkti_channel_enter(channel), saved = errno;
-    if (err < 0)
-        return err;
-    hkt_address local = { .length = 0 };
-    socklen_t length = sizeof local.hkt_storage;
-    if (getsockname(channel->fd, (struct sockaddr *)local.hkt_storage, &length) < 0)
-        err = -errno;
-    local.length = length;
-    hkti_channel_leave(channel);
-    if (err == 0)
-        *address = local;
-    errno = saved;
-    return err;
+    return hkti_socket_local(&socket->channel, address);
+}
+
+int hkt_datagram_port(const hkt_datagram *socket)
+{
+    hkt_address address;
+    int err = hkti_socket_local(&socket->channel, &address);
+    return err < 0 ? err : hkt_address_port(&address);
 }
 
 int hkt_datagram_fd(const hkt_datagram *socket)

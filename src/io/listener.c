@@ -278,17 +278,14 @@ int hkt_listener_accept(hkt_listener *listener, hkt_stream **stream)
 
 int hkt_listener_address(const hkt_listener *listener, hkt_address *address)
 {
-    struct hkti_channel *channel = (struct hkti_channel *)(uintptr_t)&listener->channel;
-    struct sockaddr_storage storage;
-    socklen_t length = sizeof storage;
-    int err = hkti_channel_enter(channel), saved = errno;
-    if (err < 0)
-        return err;
-    if (getsockname(channel->fd, (struct sockaddr *)&storage, &length) < 0)
-        err = -errno;
-    errno = saved;
-    hkti_channel_leave(channel);
-    return err < 0 ? err : hkt_address_from_sockaddr(address, (struct sockaddr *)&storage, length);
+    return hkti_socket_local(&listener->channel, address);
+}
+
+int hkt_listener_port(const hkt_listener *listener)
+{
+    hkt_address address;
+    int err = hkti_socket_local(&listener->channel, &address);
+    return err < 0 ? err : hkt_address_port(&address);
 }
 
 void hkt_listener_close(hkt_listener *listener)

@@ -37,3 +37,30 @@ int hkti_socket_stream(hkt_stream **stream, int fd)
 {
     return hkti_stream_make(stream, fd, (enum hkti_channel_kind)hkti_socket_kind(fd));
 }
+
+typedef int name_call(int fd, struct sockaddr *address, socklen_t *length);
+
+static int name(const struct hkti_channel *channel, name_call *call, hkt_address *address)
+{
+    struct hkti_channel *entered = (struct hkti_channel *)(uintptr_t)channel;
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    int err = hkti_channel_enter(entered), saved = errno;
+    if (err < 0)
+        return err;
+    if (call(entered->fd, (struct sockaddr *)&storage, &length) < 0)
+        err = -errno;
+    errno = saved;
+    hkti_channel_leave(entered);
+    return err < 0 ? err : hkt_address_from_sockaddr(address, (struct sockaddr *)&storage, length);
+}
+
+int hkti_socket_local(const struct hkti_channel *channel, hkt_address *address)
+{
+    return name(channel, getsockname, address);
+}
+
+int hkti_socket_peer(const struct hkti_channel *channel, hkt_address *address)
+{
+    return name(channel, getpeername, address);
+}

@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "base/report.h"
+#include "io/socket.h"
 #include "park/scope.h"
 
 hkt_stream *hkti_stream_allocate(void)
@@ -217,31 +218,14 @@ int hkt_stream_fd(const hkt_stream *stream)
     return hkti_channel_is_closed(&stream->channel) ? -ESHUTDOWN : stream->channel.fd;
 }
 
-typedef int name_call(int fd, struct sockaddr *address, socklen_t *length);
-
-static int name(const hkt_stream *stream, name_call *call, hkt_address *address)
-{
-    struct sockaddr_storage storage;
-    socklen_t length = sizeof storage;
-    struct hkti_channel *channel = (struct hkti_channel *)(uintptr_t)&stream->channel;
-    int err = hkti_channel_enter(channel), saved = errno;
-    if (err < 0)
-        return err;
-    if (call(channel->fd, (struct sockaddr *)&storage, &length) < 0)
-        err = -errno;
-    errno = saved;
-    hkti_channel_leave(channel);
-    return err < 0 ? err : hkt_address_from_sockaddr(address, (struct sockaddr *)&storage, length);
-}
-
 int hkt_stream_local(const hkt_stream *stream, hkt_address *address)
 {
-    return name(stream, getsockname, address);
+    return hkti_socket_local(&stream->channel, address);
 }
 
 int hkt_stream_peer(const hkt_stream *stream, hkt_address *address)
 {
-    return name(stream, getpeername, address);
+    return hkti_socket_peer(&stream->channel, address);
 }
 
 static int set(hkt_stream *stream, int level, int option, int value)

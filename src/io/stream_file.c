@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files into streams: by sendfile where the stream is a plain socket that does not block, else by way of a
- * buffer. */
+/* From one to the other: files into streams, by sendfile where the stream is a plain socket that does not
+ * block, else by way of a buffer; streams into streams. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hocket/file.h>
@@ -13,6 +13,7 @@
 #include "io/stream.h"
 
 #define CHUNK ((size_t)65536)
+#define COPIED ((size_t)16384)
 #define MOST ((uint64_t)1 << 30) /* at a time */
 
 struct span {
@@ -126,4 +127,23 @@ int hkt_stream_send_file(hkt_stream *stream, int fd, uint64_t offset, uint64_t c
     if (sent)
         *sent = span.sent;
     return err;
+}
+
+int hkt_stream_copy(hkt_stream *from, hkt_stream *to, uint64_t *count)
+{
+    uint64_t copied = 0;
+    int n = -ENOMEM;
+    char *data = hkti_allocate(COPIED);
+    while (data && (n = hkt_stream_read(from, data, COPIED)) > 0) {
+        int err = hkt_stream_write(to, data, (size_t)n);
+        if (err < 0) {
+            n = err;
+            break;
+        }
+        copied += (uint64_t)n;
+    }
+    hkti_release(data, COPIED);
+    if (count)
+        *count = copied;
+    return n;
 }

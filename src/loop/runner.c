@@ -61,7 +61,7 @@ int hkt_runner_run(hkt_runner *runner, hkt_job *job, void *arg)
     runner->arg = arg;
     int err = hkt_loop_run(loop, run_in_context, runner);
     if (catches)
-        (void)hkti_signal_remove(loop, SIGINT);
+        (void)hkti_signal_remove_once(loop, SIGINT);
     return runner->interrupted && err == -ECANCELED ? -EINTR : err;
 }
 

@@ -73,8 +73,19 @@ void hkti_signals_take(hkt_loop *loop)
     }
 }
 
+/* The runner's handler of Ctrl-C gives way to one of the user's. The runner is in the main thread, so there
+ * its loop does not go meanwhile. */
+static void make_way(int signo)
+{
+    hkt_loop *loop = hkti_load_relaxed(&places[signo].loop);
+    if (loop && hkti_load_relaxed(&places[signo].once) && hkti_os_is_main() &&
+        hkti_loop_is_here(loop))
+        (void)hkti_signal_remove(loop, signo);
+}
+
 bool hkti_signal_claim(int signo)
 {
+    make_way(signo);
     hkti_guard_acquire(&guard);
     bool taken = places[signo].taken;
     places[signo].taken = true;
@@ -118,6 +129,11 @@ bool hkti_signal_remove(hkt_loop *loop, int signo)
     (void)hkt_handle_cancel(&place->handle);
     hkti_signal_disclaim(signo);
     return true;
+}
+
+bool hkti_signal_remove_once(hkt_loop *loop, int signo)
+{
+    return hkti_load_relaxed(&places[signo].once) && hkti_signal_remove(loop, signo);
 }
 
 int hkt_loop_add_signal_handler(hkt_loop *loop, int signo, hkt_job *callback, void *arg)

@@ -93,6 +93,12 @@ int hkt_scope_leave(hkt_scope *public)
     return state & HKTI_SCOPE_CANCELLED ? -ECANCELED : 0;
 }
 
+int hkt_scope_leave_with(hkt_scope *scope, int result)
+{
+    int end = hkt_scope_leave(scope);
+    return result == -ECANCELED && end == -ETIMEDOUT ? end : result;
+}
+
 /* Nudges the strand of a scope that `claim` made busy. */
 static void release_nudged(struct hkti_scope *scope)
 {

@@ -108,13 +108,13 @@ void hkti_carrier_end(struct hkti_carrier *carrier)
 
 /* Were all records at the same place in their pages, they would share a few sets of the caches: so
  * they begin at one of COLOURS lines, by the number of the page. tools/hocket-gdb.py finds them so. */
-#define COLOURS 32
+#define COLOURS 8
 static size_t colour(const char *high)
 {
     uint64_t pages = (uint64_t)(uintptr_t)high >> 12;
-    return (size_t)((pages * UINT64_C(0x9E3779B97F4A7C15)) >> 59) * 64;
+    return (size_t)((pages * UINT64_C(0x9E3779B97F4A7C15)) >> 61) * 64;
 }
-_Static_assert(COLOURS == 32, "five bits");
+_Static_assert(COLOURS == 8, "three bits");
 
 static struct hkti_coroutine *make(struct hkti_carrier *carrier)
 {
