@@ -40,7 +40,7 @@ typedef struct hkt_subprocess_options {
 } hkt_subprocess_options;
 
 typedef struct hkt_subprocess hkt_subprocess;
-/* Starts a program, which is looked for in PATH: 0. Errors of the start itself (-ENOENT, -EACCES, -ENOTDIR of
+/* Starts a program, which is looked for in our PATH, from `directory` on if that is relative: 0. Errors of the start itself (-ENOENT, -EACCES, -ENOTDIR of
  * the directory, -EAGAIN, -ENOMEM, -EMFILE), with a sentence that names the program; -ENOSYS: the system has no pidfd. All signals have their default action in the
  * child and none is blocked; it has no fds but the three. (create_subprocess_exec) */
 HKT_API HKT_MUST_USE int hkt_subprocess_exec(hkt_subprocess **child, char *const argv[],
@@ -73,17 +73,19 @@ typedef struct hkt_subprocess_result {
 HKT_API void hkt_subprocess_result_free(hkt_subprocess_result *result);
 
 /* Writes `input` to it (NULL: nothing) and closes that pipe, reads both outputs to their ends beside that, and
- * waits for its end: 0. A child that does not want all of its input is no error. -ECANCELED, and other errors: it runs on; what was read until then is in *result. Once. (Process.communicate) */
+ * waits for its end: 0. A child that does not want all of its input is no error. -ECANCELED, and other errors: it runs on; what was read until then is in *result, which is not
+ * NULL. Once. (Process.communicate) */
 HKT_API HKT_MUST_USE int hkt_subprocess_communicate(hkt_subprocess *child, const void *input,
                                                     size_t size, hkt_subprocess_result *result);
 
 /* Sends a signal to it, or its group: 0; -ESRCH: it has ended. Never another process: it goes by pidfd, and to a
  * group only as long as its leader has not been waited for. (send_signal, terminate, kill) */
 HKT_API int hkt_subprocess_send_signal(hkt_subprocess *child, int signo);
-/* Ends it, and its group: SIGTERM, after the patience SIGKILL, and waits for its end, whatever the caller's
+/* Ends it, and of its group those that are left, when it has ended itself, too: SIGTERM, after the patience SIGKILL, and waits for its end, whatever the caller's
  * scope says: 0 and *code unless that is NULL; -ECHILD. */
 HKT_API int hkt_subprocess_end(hkt_subprocess *child, int *code);
-/* Gives it back; NULL is fine. If it still runs, it is killed, with its group, and awaited. */
+/* Gives it back; NULL is fine. If it still runs, or was not waited for, it is killed, with its group, and
+ * awaited. */
 HKT_API void hkt_subprocess_destroy(hkt_subprocess *child);
 
 /* Starts, communicates, and destroys, in one: output and error go to the result unless the options (NULL:
