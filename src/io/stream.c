@@ -171,7 +171,8 @@ int hkt_stream_close(hkt_stream *stream)
     if (hkti_channel_is_closed(&stream->channel))
         return 0;
     bool keeps = hkti_load_relaxed(&stream->out_limit) > 0;
-    int err = keeps || stream->layer->finish ? take_leave(stream) : 0;
+    bool speaks = hkti_load_relaxed(&stream->layer) != &hkti_stream_plain;
+    int err = keeps || speaks ? take_leave(stream) : 0;
     (void)hkti_channel_close(&stream->channel);
     return err;
 }

@@ -101,7 +101,7 @@ static int make_link(hkt_stream *stream, hkt_tls *tls, const char *server_name)
     link->ahead = stream->in;
     stream->in = (struct hkti_bytes){ 0 };
     stream->tls = link;
-    stream->layer = &hkti_tls_layer;
+    hkti_store_relaxed(&stream->layer, &hkti_tls_layer); /* a close may look at it */
     return 0;
 }
 
