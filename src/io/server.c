@@ -106,7 +106,11 @@ static int serve(void *arg)
     hkti_guard_release(&server->guard);
     if (server->tls == NULL || shake_hands(client) == 0) {
         tell_failure(client, server->handler(client->stream, server->arg));
-        (void)hkt_stream_close(client->stream);
+        /* Who was cut off must not look as if he had come to his end. */
+        if (hkt_task_group_cancelled(&server->group))
+            hkt_stream_abort(client->stream);
+        else
+            (void)hkt_stream_close(client->stream);
     }
     dismiss(client);
     return 0;
