@@ -14,6 +14,14 @@
  *   -EALREADY       it was done before, and is done once         (RuntimeError)
  *   -ENOMEM         no memory
  *   -EBUSY          in use: not now
+ *   -ENOENT         no such name: of a file, a program, a host   (FileNotFoundError, gaierror)
+ *   -EEXIST         the name is taken                            (FileExistsError)
+ *   -ENODATA        the end came before what was asked for       (EOFError, IncompleteReadError)
+ *   -EMSGSIZE       longer than the room for it                  (LimitOverrunError)
+ *   -EBADMSG        the bytes make no sense                      (SSLError)
+ *   -EKEYREJECTED   a certificate or key is not good             (SSLCertVerificationError)
+ *   -EOPNOTSUPP     this object cannot do that                   (UnsupportedOperation)
+ *   -ENOSYS         not in this build, or not on this system     (NotImplementedError)
  *
  * Misuse that would corrupt (releasing a lock that nobody holds) is not an error to return: it is
  * one sentence on the report sink, then abort(). */

@@ -18,6 +18,7 @@
 #include <hocket/task_group.h>
 #include <hocket/thread.h>
 #include <hocket/tls.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -226,7 +227,9 @@ static void give_back(hkt_server *server)
 static int find_home(hkt_server *server, hkt_executor *workers)
 {
     hkt_loop *loop = hkt_loop_running();
-    hkt_coroutine_pool_options options = { .loops = 1, .name = server->name };
+    hkt_coroutine_pool_options options = { .loops = 1,
+                                           .max_tasks = UINT_MAX, /* that is for max_clients */
+                                           .name = server->name };
     int err = loop ? 0 : hkt_coroutine_pool_create(&server->own, &options);
     if (err < 0)
         return err;

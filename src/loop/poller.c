@@ -224,6 +224,31 @@ static void happened(hkt_loop *loop, const struct hkti_os_event *event)
         (void)arm(loop->poller, fd, entry); /* it was possible before */
 }
 
+/* What the events lead to lies in as many places as there are who wait, on their stacks: it comes into the cache for all
+ * at the same time. */
+static void fetch(const struct hkti_poller *poller, const struct hkti_os_event *events, int count)
+{
+    const struct hkti_fd_watch *watches[MOST];
+    int n = 0;
+    for (int i = 0; i < count; i++)
+        if (events[i].token != WAKE)
+            __builtin_prefetch(&poller->entries[(int)(uint32_t)events[i].token]);
+    for (int i = 0; i < count; i++) {
+        if (events[i].token == WAKE)
+            continue;
+        const struct entry *entry = &poller->entries[(int)(uint32_t)events[i].token];
+        if (hkti_list_empty(&entry->watches))
+            continue;
+        watches[n] = HKTI_CONTAINER(entry->watches.next, struct hkti_fd_watch, node);
+        __builtin_prefetch(watches[n++], 1);
+    }
+    for (int i = 0; i < n; i++) {
+        __builtin_prefetch(watches[i]->interest, 1);
+        __builtin_prefetch((void *)&watches[i]->coroutine->strand.word, 1);
+        __builtin_prefetch(&watches[i]->coroutine->ready, 1);
+    }
+}
+
 /* Waits at the longest until the deadline; what happened is told. How many events; *woken: it was
  * written to the eventfd, which is empty again. */
 static int look(hkt_loop *loop, int wake_fd, int64_t deadline, bool *woken)
@@ -232,6 +257,8 @@ static int look(hkt_loop *loop, int wake_fd, int64_t deadline, bool *woken)
     int count = hkti_os_poller_wait(loop->poller->fd, wake_fd, events, MOST, deadline);
     int told = 0;
     *woken = false;
+    if (count > 1)
+        fetch(loop->poller, events, count);
     for (int i = 0; i < count; i++) {
         if (events[i].token == WAKE) {
             *woken = true;

@@ -24,7 +24,14 @@ static const struct {
     { -EALREADY, "it was done before, and is done once (-EALREADY)" },
     { -ENOMEM, "no memory (-ENOMEM)" },
     { -EBUSY, "in use: not now (-EBUSY)" },
-    { -ENOSYS, "not in this build of hocket (-ENOSYS)" },
+    { -ENOENT, "there is no such name (-ENOENT)" },
+    { -EEXIST, "the name is taken (-EEXIST)" },
+    { -ENODATA, "the end came too early (-ENODATA)" },
+    { -EMSGSIZE, "longer than the room for it (-EMSGSIZE)" },
+    { -EBADMSG, "the bytes make no sense (-EBADMSG)" },
+    { -EKEYREJECTED, "the certificate or key is not good (-EKEYREJECTED)" },
+    { -EOPNOTSUPP, "this object cannot do that (-EOPNOTSUPP)" },
+    { -ENOSYS, "not in this build, or not on this system (-ENOSYS)" },
 };
 
 const char *hkt_strerror(int err)
