@@ -99,6 +99,8 @@ HKT_API HKT_MUST_USE int hkt_stream_peek(hkt_stream *stream, void *data, size_t 
  * nothing piles up. After an error part of it may have been sent (hkt_stream_written).
  * (StreamWriter.write and drain) */
 HKT_API int hkt_stream_write(hkt_stream *stream, const void *data, size_t size);
+/* The same of what is followed by more at once, as a head is by its file: the system may send them together. */
+HKT_API int hkt_stream_write_more(hkt_stream *stream, const void *data, size_t size);
 /* The same of several pieces, in one call of the system where they fit. (writelines) */
 HKT_API int hkt_stream_write_many(hkt_stream *stream, const struct iovec *pieces, int count);
 /* The same of a text as by printf. */

@@ -199,12 +199,13 @@ static ssize_t try_read(struct hkti_channel *channel, void *data, size_t size)
 
 static ssize_t try_write(struct hkti_channel *channel, const struct iovec *pieces, int count)
 {
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (channel->more ? MSG_MORE : 0);
     if (channel->kind <= HKTI_CHANNEL_SOCKET && count == 1)
-        return send(channel->fd, pieces->iov_base, pieces->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return send(channel->fd, pieces->iov_base, pieces->iov_len, flags);
     struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)pieces,
                               .msg_iovlen = (size_t)count };
     if (channel->kind <= HKTI_CHANNEL_SOCKET)
-        return sendmsg(channel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sendmsg(channel->fd, &message, flags);
     if (channel->kind == HKTI_CHANNEL_OWN)
         return writev(channel->fd, pieces, count);
     return write_shared(channel, pieces, count);

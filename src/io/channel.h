@@ -40,6 +40,7 @@ struct hkti_channel {
     uint32_t users;   /* and HKTI_CLOSED */
     uint8_t quiet[2]; /* a try would find nothing */
     uint8_t ended;    /* 0, or one of the above */
+    bool more;        /* the writer's: what he writes now is followed by more at once */
     uint32_t guard;
     struct hkti_wait_list waiting;
     uint64_t serial; /* of all channels; not 0; a new one when it begins again after its end */

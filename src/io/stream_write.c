@@ -116,23 +116,12 @@ static int attempt(hkt_stream *stream, struct cursor *at, short *wants)
     return at->count > 0 || stream->out.end > 0 || stream->layer->flush;
 }
 
-int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count)
+/* The rest, from there on. */
+static __attribute__((noinline)) int send_from(hkt_stream *stream, struct cursor at)
 {
-    struct cursor at = { pieces, count, 0 };
     skip_empty(&at);
     if (stream->layer == &hkti_stream_plain && at.count == 0 && stream->out.end == 0)
         return 0; /* though a try would find no room */
-    if (stream->layer == &hkti_stream_plain && at.count == 1 && stream->out.end == 0 &&
-        !hkti_load_relaxed(&stream->channel.quiet[HKTI_OUT])) {
-        int n = hkti_channel_write(&stream->channel, at.pieces,
-                                   1); /* one piece, as a rule at once */
-        if (n < 0 && n != -EAGAIN)
-            return n;
-        if (n > 0)
-            sent(stream, &at, (size_t)n);
-        if (at.count == 0)
-            return hkti_stream_give_way(), 0;
-    }
     for (;;) {
         short wants = POLLOUT;
         int err = stream->layer == &hkti_stream_plain &&
@@ -150,6 +139,24 @@ int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count)
         if (err <= 0)
             return err;
     }
+}
+
+/* One piece of a plain stream goes by the first try, as a rule, and this is the short way for it. */
+int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count)
+{
+    struct cursor at = { pieces, count, 0 };
+    if (count == 1 && pieces->iov_len > 0 && stream->layer == &hkti_stream_plain &&
+        stream->out.end == 0 && !hkti_load_relaxed(&stream->channel.quiet[HKTI_OUT])) {
+        int n = hkti_channel_write(&stream->channel, pieces, 1);
+        if (n < 0 && n != -EAGAIN)
+            return n;
+        if (n > 0)
+            hkti_store_relaxed(&stream->written, stream->written + (size_t)n);
+        if (n > 0 && (size_t)n == pieces->iov_len)
+            return hkti_stream_give_way(), 0;
+        at.offset = n > 0 ? (size_t)n : 0;
+    }
+    return send_from(stream, at);
 }
 
 /* Into the buffer, if it all fits. */
@@ -177,25 +184,38 @@ static bool keep(hkt_stream *stream, const struct iovec *pieces, int count)
     return true;
 }
 
-int hkt_stream_write_many(hkt_stream *stream, const struct iovec *pieces, int count)
+static int write_pieces(hkt_stream *stream, const struct iovec *pieces, int count, bool more)
 {
     if (count < 0)
         return -EINVAL;
     int err = hkti_stream_begin_write(stream);
     if (err < 0)
         return err;
+    stream->channel.more = more;
     if (stream->eof_sent)
         err = -EPIPE;
     else if (stream->out_limit == 0 || !keep(stream, pieces, count))
         err = hkti_stream_send(stream, pieces, count);
+    stream->channel.more = false;
     hkti_stream_end_write(stream);
     return err;
+}
+
+int hkt_stream_write_many(hkt_stream *stream, const struct iovec *pieces, int count)
+{
+    return write_pieces(stream, pieces, count, false);
 }
 
 int hkt_stream_write(hkt_stream *stream, const void *data, size_t size)
 {
     struct iovec piece = { (void *)(uintptr_t)data, size };
-    return hkt_stream_write_many(stream, &piece, 1);
+    return write_pieces(stream, &piece, 1, false);
+}
+
+int hkt_stream_write_more(hkt_stream *stream, const void *data, size_t size)
+{
+    struct iovec piece = { (void *)(uintptr_t)data, size };
+    return write_pieces(stream, &piece, 1, true);
 }
 
 int hkt_stream_printf(hkt_stream *stream, const char *format, ...)
