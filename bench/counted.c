@@ -6,6 +6,8 @@
  * A second thread is alive all the time, asleep: glibc drops atomics in programs with one. */
 #include <hocket.h>
 #include <hocket/fork.h>
+#include <hocket/server.h>
+#include <hocket/stream.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -231,6 +233,56 @@ static int group_of_one(void *arg)
     return 0;
 }
 
+/* Streams. */
+
+enum { MESSAGE = 64, ROOM = 1024 };
+
+/* What is read is there already. */
+static int write_and_read(void *arg)
+{
+    char data[MESSAGE] = { 0 };
+    hkt_stream *streams[2];
+
+    check(hkt_stream_pair(streams), "hkt_stream_pair");
+    for (long i = *(long *)arg; i > 0; i--) {
+        check(hkt_stream_write(streams[0], data, MESSAGE), "hkt_stream_write");
+        check(hkt_stream_read(streams[1], data, MESSAGE) != MESSAGE, "hkt_stream_read");
+    }
+    hkt_stream_destroy(streams[0]);
+    hkt_stream_destroy(streams[1]);
+    return 0;
+}
+
+static int echo(hkt_stream *client, void *arg)
+{
+    char data[ROOM];
+    int n;
+
+    (void)arg;
+    while ((n = hkt_stream_read(client, data, sizeof data)) > 0)
+        check(hkt_stream_write(client, data, (size_t)n), "hkt_stream_write");
+    return n;
+}
+
+/* Server and client by turns, each in a task; so these are both halves: one send, one recv, and one
+ * look for what is ready each. */
+static int ask_server(void *arg)
+{
+    char data[ROOM] = { 0 };
+    hkt_server *server;
+    hkt_stream *stream;
+
+    check(hkt_server_start(&server, "127.0.0.1", 0, echo, NULL, NULL), "hkt_server_start");
+    check(hkt_stream_connect(&stream, "127.0.0.1", hkt_server_port(server), NULL), "connect");
+    for (long i = *(long *)arg; i > 0; i--) {
+        check(hkt_stream_write(stream, data, MESSAGE), "hkt_stream_write");
+        check(hkt_stream_read(stream, data, ROOM) != MESSAGE, "hkt_stream_read");
+    }
+    hkt_stream_destroy(stream);
+    hkt_server_destroy(server);
+    return 0;
+}
+
 static void do_fork(long times)
 {
     check(hkt_forks_run(make_pool(), fork_inline, &times), "hkt_forks_run");
@@ -262,6 +314,8 @@ IN_A_LOOP(do_task_spawn, spawn_and_await)
 IN_A_LOOP(do_task_queue, get_times)
 IN_A_LOOP(do_timer, set_and_cancel)
 IN_A_LOOP(do_task_group, group_of_one)
+IN_A_LOOP(do_stream, write_and_read)
+IN_A_LOOP(do_echo, ask_server)
 
 OPERATION(do_nothing, (void)0, __asm__ volatile(""))
 OPERATION(do_lock, (void)0, hkt_lock_acquire(&lock); hkt_lock_release(&lock))
@@ -316,6 +370,8 @@ static const struct {
     { "task-queue", do_task_queue },
     { "task-group", do_task_group },
     { "timer", do_timer },
+    { "stream", do_stream },
+    { "echo", do_echo },
     { "pthread-mutex", do_mutex },
     { "thread", do_thread },
     { "pthread-thread", do_pthread },

@@ -2,11 +2,27 @@
 # What is built on the library: the command, the benchmarks, the examples.
 # All of it sees public headers only.
 
-# The command: bin/hocket from cli/*.c. OpenSSL is optional.
+# The command: bin/hocket from cli/*.c. OpenSSL is optional, and so is llhttp, by which `hocket serve`
+# parses requests: its C sources are in Debian's node-llhttp, and are compiled as they are.
+function(hkt_add_llhttp)
+    find_path(HKT_LLHTTP llhttp.c PATHS /usr/share/llhttp NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
+    find_path(HKT_LLHTTP_INCLUDE llhttp.h PATHS /usr/share/include/llhttp NO_DEFAULT_PATH
+        NO_CMAKE_FIND_ROOT_PATH)
+    if(HKT_LLHTTP AND HKT_LLHTTP_INCLUDE)
+        add_library(hocket_llhttp STATIC
+            ${HKT_LLHTTP}/llhttp.c ${HKT_LLHTTP}/http.c ${HKT_LLHTTP}/api.c)
+        target_include_directories(hocket_llhttp SYSTEM PUBLIC ${HKT_LLHTTP_INCLUDE})
+        target_compile_options(hocket_llhttp PRIVATE -w)
+        target_compile_definitions(hocket_llhttp PUBLIC LLHTTP_STRICT_MODE=1
+            INTERFACE HOCKET_HAVE_LLHTTP=1)
+    endif()
+endfunction()
+
 if(HKT_BUILD_CLI)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
     if(sources)
         find_package(OpenSSL QUIET)
+        hkt_add_llhttp()
         add_executable(hocket_cli ${sources})
         set_target_properties(hocket_cli PROPERTIES OUTPUT_NAME hocket)
         target_link_libraries(hocket_cli PRIVATE hocket hocket_flags)
@@ -14,13 +30,17 @@ if(HKT_BUILD_CLI)
             target_link_libraries(hocket_cli PRIVATE OpenSSL::Crypto)
             target_compile_definitions(hocket_cli PRIVATE HOCKET_HAVE_OPENSSL=1)
         endif()
+        if(TARGET hocket_llhttp)
+            target_link_libraries(hocket_cli PRIVATE hocket_llhttp)
+        endif()
     endif()
 endif()
 
 # The benchmarks: bin/bench_<topic> from bench/bench_<topic>.c, all
-# bench/common*.c, and the topic's rivals: bench/rival_<topic>*.c, and
-# bench/rival_<topic>*.cpp where oneTBB is found; rival_task.* are programs of
-# their own. HAVE_TBB, HAVE_GLIB and HAVE_UV say which rivals there are.
+# bench/common*.c, the topic's other parts bench/<topic>_*.c, and its rivals:
+# bench/rival_<topic>*.c, and bench/rival_<topic>*.cpp where oneTBB is found;
+# rival_task.* and rival_echo.* are programs of their own. HAVE_TBB, HAVE_GLIB
+# and HAVE_UV say which rivals there are.
 function(hkt_add_bench source)
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "^bench_" "" topic ${name})
@@ -30,7 +50,8 @@ function(hkt_add_bench source)
         file(GLOB cpp_rivals CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/rival_${topic}*.cpp)
         list(FILTER cpp_rivals EXCLUDE REGEX "/rival_task\\.cpp$")
     endif()
-    add_executable(${name} ${source} ${ARGN} ${rivals} ${cpp_rivals})
+    file(GLOB parts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/${topic}_*.c)
+    add_executable(${name} ${source} ${ARGN} ${parts} ${rivals} ${cpp_rivals})
     target_link_libraries(${name} PRIVATE hocket hocket_flags m)
     if(cpp_rivals)
         target_link_libraries(${name} PRIVATE TBB::tbb)
@@ -75,8 +96,43 @@ function(hkt_add_rivals)
     if(HKT_GO)
         hkt_add_rival(go ${PROJECT_SOURCE_DIR}/bench/rival_go.go ${CMAKE_COMMAND} -E env
             GO111MODULE=off GOCACHE=${PROJECT_BINARY_DIR}/go ${HKT_GO} build)
-        hkt_add_rival(go-task ${PROJECT_SOURCE_DIR}/bench/rival_task.go ${CMAKE_COMMAND} -E env
-            GO111MODULE=off GOCACHE=${PROJECT_BINARY_DIR}/go ${HKT_GO} build)
+        foreach(topic task echo)
+            hkt_add_rival(go-${topic} ${PROJECT_SOURCE_DIR}/bench/rival_${topic}.go
+                ${CMAKE_COMMAND} -E env GO111MODULE=off GOCACHE=${PROJECT_BINARY_DIR}/go
+                ${HKT_GO} build)
+        endforeach()
+    endif()
+endfunction()
+
+# Boost's asio, where a compiler knows its coroutines: HKT_ASIO_COROUTINES.
+macro(hkt_find_asio)
+    set(CMAKE_CXX_STANDARD 20)
+    if(CMAKE_CXX_COMPILER)
+        include(CheckCXXSourceCompiles)
+        set(CMAKE_REQUIRED_LIBRARIES Threads::Threads)
+        check_cxx_source_compiles("#include <utility>
+            #include <boost/asio.hpp>
+            boost::asio::awaitable<int> f() { co_return 0; }
+            int main() {}" HKT_ASIO_COROUTINES)
+    endif()
+endmacro()
+
+# The echo servers of bench_io: libuv, asio, asyncio; Go's is above.
+function(hkt_add_echo_rivals)
+    set(rivals ${PROJECT_BINARY_DIR}/bin/rivals)
+    configure_file(${PROJECT_SOURCE_DIR}/bench/rival_echo.py ${rivals}/asyncio-echo COPYONLY)
+    if(TARGET PkgConfig::UV)
+        add_executable(rival_uv_echo ${PROJECT_SOURCE_DIR}/bench/rival_echo.c)
+        set_target_properties(rival_uv_echo PROPERTIES OUTPUT_NAME uv-echo
+            RUNTIME_OUTPUT_DIRECTORY ${rivals})
+        target_link_libraries(rival_uv_echo PRIVATE hocket_flags PkgConfig::UV)
+    endif()
+    hkt_find_asio()
+    if(HKT_ASIO_COROUTINES)
+        add_executable(rival_asio_echo ${PROJECT_SOURCE_DIR}/bench/rival_echo.cpp)
+        set_target_properties(rival_asio_echo PROPERTIES OUTPUT_NAME asio-echo
+            RUNTIME_OUTPUT_DIRECTORY ${rivals})
+        target_link_libraries(rival_asio_echo PRIVATE Threads::Threads)
     endif()
 endfunction()
 
@@ -96,17 +152,8 @@ function(hkt_add_task_rivals)
 
     find_library(HKT_BOOST_CONTEXT boost_context)
     find_library(HKT_BOOST_FIBER boost_fiber)
-    if(NOT CMAKE_CXX_COMPILER OR NOT HKT_BOOST_CONTEXT)
-        return()
-    endif()
-    include(CheckCXXSourceCompiles)
-    set(CMAKE_CXX_STANDARD 20)
-    set(CMAKE_REQUIRED_LIBRARIES Threads::Threads)
-    check_cxx_source_compiles("#include <utility>
-        #include <boost/asio.hpp>
-        boost::asio::awaitable<int> f() { co_return 0; }
-        int main() {}" HKT_ASIO_COROUTINES)
-    if(NOT HKT_ASIO_COROUTINES)
+    hkt_find_asio()
+    if(NOT HKT_ASIO_COROUTINES OR NOT HKT_BOOST_CONTEXT)
         return()
     endif()
     add_executable(rival_boost_task ${PROJECT_SOURCE_DIR}/bench/rival_task.cpp)
@@ -131,12 +178,19 @@ if(HKT_BUILD_BENCH)
             pkg_check_modules(UV QUIET IMPORTED_TARGET libuv)
         endif()
         file(GLOB common CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/common*.c)
+        find_package(OpenSSL QUIET)
         foreach(source IN LISTS benches)
-            hkt_add_bench(${source} ${common})
+            if(NOT source MATCHES "/bench_tls.c$" OR TARGET OpenSSL::SSL)
+                hkt_add_bench(${source} ${common})
+            endif()
         endforeach()
+        if(TARGET bench_tls)
+            target_link_libraries(bench_tls PRIVATE OpenSSL::SSL OpenSSL::Crypto)
+        endif()
         if(NOT CMAKE_CROSSCOMPILING AND NOT HKT_SANITIZE AND NOT HKT_SIM)
             hkt_add_rivals()
             hkt_add_task_rivals()
+            hkt_add_echo_rivals()
         endif()
     endif()
 endif()
