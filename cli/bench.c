@@ -96,11 +96,14 @@ static int hash(struct bench *bench, struct table *table)
 
 static int download(struct bench *bench, struct table *table)
 {
-    downloads_make(&bench->downloads, bench->each, bench->options.latency);
-    table_title_downloads(table, bench);
-    int err = measures_take(&bench->downloaded, &bench->downloads, bench->options.repeat, table_row,
-                            table);
+    int err = downloads_begin(&bench->each, &bench->downloads, bench->options.latency);
 
+    if (err < 0)
+        return failed(err);
+    table_title_downloads(table, bench);
+    err = measures_take(&bench->downloaded, &bench->downloads, bench->options.repeat, table_row,
+                        table);
+    downloads_end(&bench->each);
     if (err < 0)
         return failed(err);
     table_end(table, &bench->downloaded, 0);

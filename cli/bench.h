@@ -18,7 +18,7 @@ struct bench {
     struct work hashing;
     struct measures hashed; /* no ways: there was nothing to hash, or SHA-256 is off */
 
-    struct download each[DOWNLOADS];
+    struct downloads each;
     struct work downloads;
     struct measures downloaded;
 };

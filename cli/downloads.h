@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* The I/O-bound work: a few downloads, of which only the waiting is real. */
+/* The I/O-bound work: a few downloads over HTTP, from a slow server on the loopback. */
 #ifndef DOWNLOADS_H
 #define DOWNLOADS_H
 
 #include "work.h"
+
+#include <hocket/server.h>
 
 enum { DOWNLOADS = 5 };
 
 struct download {
     struct job job;
     int id;
+    int port;
+    uint64_t sum; /* what its bytes must come to */
+};
+
+struct downloads {
+    struct download each[DOWNLOADS];
+    hkt_server *server;
     double latency;
 };
 
-/* Makes the work in the caller's array: each download takes `latency` seconds. */
-void downloads_make(struct work *work, struct download downloads[DOWNLOADS], double latency);
+/* Starts the server, which waits so many seconds before each answer, and makes the work: 0, or a
+ * negative errno. downloads_end stops it; all zero is fine. */
+int downloads_begin(struct downloads *downloads, struct work *work, double latency);
+void downloads_end(struct downloads *downloads);
 
 #endif

@@ -4,8 +4,10 @@
  * Results go to standard output, everything else to standard error. Exit codes: 0, 1 when
  * something failed, 2 when the command line was not understood. Output that could not be written
  * is a failure too, and noticed here, for all verbs; a reader that went away (EPIPE) gets no
- * message. SIGINT and SIGPIPE do what they do by default. */
+ * message. SIGINT and SIGPIPE do what they do by default; only
+ * `serve` ends in good order by SIGINT. */
 #include "cli.h"
+#include "http_request.h"
 #include "nearest.h"
 #include "sha256.h"
 
@@ -25,16 +27,19 @@ struct verb {
 
 static const struct verb verbs[] = {
     { "bench", bench_main },
+    { "serve", serve_main },
     { "help", help_main },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static const char general_help[] =
-    "hocket runs the same jobs in several ways (one after another, on threads,\n"
-    "under a giant lock) and shows what each of them buys on this machine.\n"
+    "hocket runs the same jobs in several ways (one after another, on threads, as\n"
+    "coroutines, under a giant lock) and shows what each of them buys on this\n"
+    "machine; and it serves files over HTTP.\n"
     "\n"
     "Usage:\n"
     "  hocket bench [OPTION]... [DIR]\n"
+    "  hocket serve [OPTION]... [DIR]\n"
     "  hocket help | --help | --version\n"
     "\n";
 
@@ -45,12 +50,15 @@ static const char general_end[] =
     "Examples:\n"
     "  hocket bench                        the whole table, on /usr/include\n"
     "  hocket bench --repeat 5 ~/src       medians of five\n"
-    "  hocket bench /usr/share/doc --sums > s && sha256sum -c --quiet s\n";
+    "  hocket bench /usr/share/doc --sums > s && sha256sum -c --quiet s\n"
+    "  hocket serve --port 8080 ~/public   then look at http://127.0.0.1:8080/\n";
 
 static int print_help(void)
 {
     fputs(general_help, stdout);
     fputs(bench_help, stdout);
+    fputc('\n', stdout);
+    fputs(serve_help, stdout);
     fputs(general_end, stdout);
     return CLI_OK;
 }
@@ -69,6 +77,10 @@ static int print_version(void)
         printf("SHA-256: %s\n", sha256_library());
     else
         printf("SHA-256: off, built without OpenSSL\n");
+    if (http_available())
+        printf("HTTP: %s\n", http_library());
+    else
+        printf("HTTP: without a parser, built without llhttp\n");
     return CLI_OK;
 }
 

@@ -104,7 +104,8 @@ void table_title_downloads(struct table *table, const struct bench *bench)
         return;
     putchar('\n');
     paint(table, BOLD, "I/O-bound");
-    printf("  %d downloads of %g s each, simulated\n", DOWNLOADS, bench->options.latency);
+    printf("  %d downloads of %g s each, from a server on the loopback\n", DOWNLOADS,
+           bench->options.latency);
     heads(table, "downloads/s", 1);
 }
 

@@ -60,6 +60,22 @@ char *text_bytes(char text[TEXT_MAX], uint64_t bytes)
     return text;
 }
 
+size_t text_letter(const unsigned char *s)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    size_t n = *s < 0x80 ? 1 : *s < 0xC2 ? 0 : *s < 0xE0 ? 2 : *s < 0xF0 ? 3 : *s < 0xF5 ? 4 : 0;
+    uint32_t code = n > 1 ? *s & (0xFFU >> (n + 1)) : *s;
+
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+        code = code << 6 | (s[i] & 0x3F);
+    }
+    if (n > 1 && (code < least[n] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)))
+        return 0;
+    return n;
+}
+
 const char *text_plural(uint64_t count)
 {
     return count == 1 ? "" : "s";

@@ -18,6 +18,9 @@ char *text_count(char text[TEXT_MAX], uint64_t count);
 /* 117.6 MB, 3.2 GB */
 char *text_bytes(char text[TEXT_MAX], uint64_t bytes);
 
+/* How many bytes at `s` make one letter of UTF-8 (RFC 3629); 0 if they make none. */
+size_t text_letter(const unsigned char *s);
+
 /* "s" unless there is one of them. */
 const char *text_plural(uint64_t count);
 

@@ -19,6 +19,9 @@ import cases_command_line  # pylint: disable=unused-import
 import cases_sums  # pylint: disable=unused-import
 import cases_comparison  # pylint: disable=unused-import
 import cases_streams  # pylint: disable=unused-import
+import cases_serve  # pylint: disable=unused-import
+import cases_serve_hostile  # pylint: disable=unused-import
+import cases_serve_load  # pylint: disable=unused-import
 from support import TESTS, Skipped
 
 
