@@ -5,8 +5,8 @@
  * States of a slot: free; or on its way, its future in the crowd; or ended and not consumed. In order
  * the oldest one is the next to be consumed, else any that has ended. */
 #include <errno.h>
-#include <hocket/scope.h>
 #include <hocket/imap.h>
+#include <hocket/scope.h>
 #include <string.h>
 
 #include "base/memory.h"

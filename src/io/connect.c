@@ -180,7 +180,10 @@ static int connect_any(hkt_stream **stream, const hkt_address *addresses, int co
         if (all.fds[i] >= 0)
             forget(&all, i);
     hkti_os_wake_fd_close(all.poller);
-    return fd < 0 ? fd : hkti_socket_stream(stream, fd);
+    if (fd < 0)
+        return fd;
+    hkti_stream_give_way(); /* this machine answers at once */
+    return hkti_socket_stream(stream, fd);
 }
 
 /* The families in turn, each in its own order. */

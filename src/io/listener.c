@@ -268,7 +268,7 @@ int hkt_listener_accept(hkt_listener *listener, hkt_stream **stream)
         fd = accept_one(&listener->channel);
     hkti_channel_leave(&listener->channel);
     if (fd < 0) {
-        hkti_release(made, sizeof *made);
+        hkti_release_lines(made, sizeof *made);
         return fd;
     }
     hkti_stream_open(made, fd, (enum hkti_channel_kind)hkti_socket_kind(fd));

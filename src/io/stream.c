@@ -19,7 +19,7 @@
 
 hkt_stream *hkti_stream_allocate(void)
 {
-    return hkti_allocate(sizeof(hkt_stream));
+    return hkti_allocate_lines(sizeof(hkt_stream));
 }
 
 void hkti_stream_open(hkt_stream *stream, int fd, enum hkti_channel_kind kind)
@@ -201,7 +201,7 @@ void hkt_stream_destroy(hkt_stream *stream)
         stream->layer->release(stream);
     hkti_release(stream->in.data, stream->in.room);
     hkti_release(stream->out.data, stream->out.room);
-    hkti_release(stream, sizeof *stream);
+    hkti_release_lines(stream, sizeof *stream);
 }
 
 uint64_t hkt_stream_written(const hkt_stream *stream)

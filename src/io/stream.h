@@ -36,20 +36,21 @@ struct hkti_bytes {
     size_t room, begin, end;
 };
 
+/* What every read and write touches comes first: two lines. */
 struct hkt_stream {
     struct hkti_channel channel;
     const struct hkti_stream_layer *layer;
-    void *tls; /* the layer's own */
-    bool eof_sent;
     hkt_lock out_lock;
-    struct hkti_bytes in, out;
-    size_t out_limit; /* 0: no buffer */
     uint64_t taken, written;
+    size_t out_limit; /* 0: no buffer */
+    struct hkti_bytes in, out;
+    bool eof_sent;
+    void *tls; /* the layer's own */
 };
 
 /* A stream of an fd, which is closed if there is no memory. */
 int hkti_stream_make(hkt_stream **stream, int fd, enum hkti_channel_kind kind);
-/* The same in two steps: the memory (NULL: there is none), to be given back by hkti_release; and the fd. */
+/* The same in two steps: the memory (NULL: there is none), to be given back by hkti_release_lines; and the fd. */
 hkt_stream *hkti_stream_allocate(void);
 void hkti_stream_open(hkt_stream *stream, int fd, enum hkti_channel_kind kind);
 
