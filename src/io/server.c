@@ -343,9 +343,13 @@ static size_t cut_off(hkt_server *server)
 {
     struct hkti_node *head = &server->clients;
     size_t count = 0;
+    hkti_guard_acquire(&server->guard);
+    for (struct hkti_node *node = head->next; node && node != head; node = node->next)
+        count++; /* before the first one goes */
+    hkti_guard_release(&server->guard);
     hkt_task_group_cancel(&server->group);
     hkti_guard_acquire(&server->guard);
-    for (struct hkti_node *node = head->next; node && node != head; node = node->next, count++)
+    for (struct hkti_node *node = head->next; node && node != head; node = node->next)
         hkt_stream_abort(client_of(node)->stream);
     hkti_guard_release(&server->guard);
     return count;
