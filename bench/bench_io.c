@@ -22,6 +22,7 @@ static const struct {
 } servers[] = {
     { "hocket", { "self", "server", "hocket" } },
     { "epoll", { "self", "server", "epoll" } },
+    { "io_uring", { "rivals/uring-echo" } },
     { "libuv", { "rivals/uv-echo" } },
     { "boost.asio", { "rivals/asio-echo", "coroutine" } },
     { "boost.asio-callback", { "rivals/asio-echo", "callback" } },
@@ -30,6 +31,7 @@ static const struct {
     { "asyncio-protocol", { "rivals/asyncio-echo", "protocol" } },
 };
 enum { SERVERS = sizeof servers / sizeof servers[0] };
+_Static_assert((int)SERVERS <= BENCH_SYSTEMS_MAX, "there is room for all of them");
 
 static const struct {
     const char *name;

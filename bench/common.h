@@ -30,7 +30,7 @@ extern "C" {
 /* As every measured loop: the functions it calls are known when it is compiled. */
 #define BENCH_INLINE static inline __attribute__((always_inline))
 
-enum { BENCH_METRICS_MAX = 4, BENCH_SYSTEMS_MAX = 8, BENCH_REPEATS_MAX = 99 };
+enum { BENCH_METRICS_MAX = 4, BENCH_SYSTEMS_MAX = 9, BENCH_REPEATS_MAX = 99 };
 
 enum bench_better { BENCH_NO_RATIO, BENCH_MORE, BENCH_LESS };
 

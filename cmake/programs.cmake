@@ -39,8 +39,8 @@ endif()
 # The benchmarks: bin/bench_<topic> from bench/bench_<topic>.c, all
 # bench/common*.c, the topic's other parts bench/<topic>_*.c, and its rivals:
 # bench/rival_<topic>*.c, and bench/rival_<topic>*.cpp where oneTBB is found;
-# rival_task.* and rival_echo.* are programs of their own. HAVE_TBB, HAVE_GLIB
-# and HAVE_UV say which rivals there are.
+# rival_task.* and rival_echo* are programs of their own. HAVE_TBB, HAVE_GLIB,
+# HAVE_UV and HAVE_URING say which rivals there are.
 function(hkt_add_bench source)
     cmake_path(GET source STEM name)
     string(REGEX REPLACE "^bench_" "" topic ${name})
@@ -58,7 +58,7 @@ function(hkt_add_bench source)
         target_compile_definitions(${name} PRIVATE HAVE_TBB=1)
         set_target_properties(${name} PROPERTIES CXX_STANDARD 17)
     endif()
-    foreach(library GLIB UV)
+    foreach(library GLIB UV URING)
         if(TARGET PkgConfig::${library})
             target_link_libraries(${name} PRIVATE PkgConfig::${library})
             target_compile_definitions(${name} PRIVATE HAVE_${library}=1)
@@ -117,7 +117,7 @@ macro(hkt_find_asio)
     endif()
 endmacro()
 
-# The echo servers of bench_io: libuv, asio, asyncio; Go's is above.
+# The echo servers of bench_io: libuv, io_uring, asio, asyncio; Go's is above.
 function(hkt_add_echo_rivals)
     set(rivals ${PROJECT_BINARY_DIR}/bin/rivals)
     configure_file(${PROJECT_SOURCE_DIR}/bench/rival_echo.py ${rivals}/asyncio-echo COPYONLY)
@@ -126,6 +126,12 @@ function(hkt_add_echo_rivals)
         set_target_properties(rival_uv_echo PROPERTIES OUTPUT_NAME uv-echo
             RUNTIME_OUTPUT_DIRECTORY ${rivals})
         target_link_libraries(rival_uv_echo PRIVATE hocket_flags PkgConfig::UV)
+    endif()
+    if(TARGET PkgConfig::URING)
+        add_executable(rival_uring_echo ${PROJECT_SOURCE_DIR}/bench/rival_echo_uring.c)
+        set_target_properties(rival_uring_echo PROPERTIES OUTPUT_NAME uring-echo
+            RUNTIME_OUTPUT_DIRECTORY ${rivals})
+        target_link_libraries(rival_uring_echo PRIVATE hocket_flags PkgConfig::URING)
     endif()
     hkt_find_asio()
     if(HKT_ASIO_COROUTINES)
@@ -176,6 +182,7 @@ if(HKT_BUILD_BENCH)
         if(PkgConfig_FOUND)
             pkg_check_modules(GLIB QUIET IMPORTED_TARGET glib-2.0 gthread-2.0)
             pkg_check_modules(UV QUIET IMPORTED_TARGET libuv)
+            pkg_check_modules(URING QUIET IMPORTED_TARGET liburing>=2.3)
         endif()
         file(GLOB common CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/common*.c)
         find_package(OpenSSL QUIET)
