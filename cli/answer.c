@@ -85,8 +85,8 @@ static void end(struct answer *answer, const char *body, size_t length)
     if (length <= CLIENT_OUT - client->used) {
         memcpy(client->out + client->used, body, length);
         client->used += length;
-    } else if (client_flush(client) == 0) {
-        client->broken = hkt_stream_write(client->stream, body, length) < 0;
+    } else {
+        (void)client_send(client, body, length);
     }
     log_it(answer, length);
 }

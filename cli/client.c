@@ -96,6 +96,25 @@ int client_flush(struct client *client)
     return flush(client, false);
 }
 
+int client_send(struct client *client, const char *data, size_t size)
+{
+    int err = client_flush(client);
+
+    while (err == 0 && size > 0) {
+        size_t n = size < CLIENT_OUT ? size : CLIENT_OUT;
+        hkt_scope scope;
+
+        hkt_scope_enter(&scope,
+                        &(hkt_scope_options){ .deadline = hkt_after(client->site->timeout) });
+        err = hkt_stream_write(client->stream, data, n);
+        (void)hkt_scope_leave(&scope);
+        data += n;
+        size -= n;
+    }
+    client->broken = client->broken || err < 0;
+    return err;
+}
+
 uint64_t client_send_file(struct client *client, int fd, uint64_t offset, uint64_t count)
 {
     uint64_t all = 0, sent = 1;
@@ -200,7 +219,7 @@ static int read_body(struct client *client, size_t head)
             return 0;
         if (dropped > CLIENT_BODY_MAX)
             return -413;
-        if (read_more(client) <= 0)
+        if (client_flush(client) < 0 || read_more(client) <= 0)
             return -408;
     }
 }

@@ -56,6 +56,9 @@ int client_serve(hkt_stream *stream, void *arg);
 /* Sends what is kept: 0, or a negative errno, and the client is broken. */
 int client_flush(struct client *client);
 
+/* Sends what is kept, and that, as client_flush. */
+int client_send(struct client *client, const char *data, size_t size);
+
 /* Sends so many bytes of a file, after what is kept, as long as the client takes some now and then:
  * how many were sent. If that is less, the client is broken. */
 uint64_t client_send_file(struct client *client, int fd, uint64_t offset, uint64_t count);

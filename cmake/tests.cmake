@@ -39,14 +39,14 @@ endfunction()
 # Single tests are left out in tests/harness/in_loop/in_loop.c.
 set(hkt_tests_in_loop
     api_barrier api_barrier_broken api_cancel api_condition api_condition_forms api_context
-    api_c_signals api_context_model api_error api_event api_executor api_executor_engine
+    api_c_signals api_connect api_context_model api_error api_event api_executor api_executor_engine
     api_executor_map api_fd api_future api_future_callbacks api_future_wait api_giant_lock
     api_giant_lock_turns api_giant_lock_waits api_idle api_imap api_lock api_once api_one_cpu
     api_parallel api_parallel_ends api_pool_limits api_pool_nesting api_pool_stress
     api_priority_queue api_queue api_queue_shutdown api_queue_stress api_queue_tasks
     api_queue_waiting api_reduce api_reschedule api_rlock api_rwlock api_scheduler
     api_scheduler_stress api_scope api_semaphore api_server api_signals api_simple_queue
-    api_stream api_stream_write api_stream_close api_subprocess
+    api_stream api_stream_write api_stream_close api_stream_races api_subprocess
     api_subprocess_bad_days api_subprocess_ends api_subprocess_talk api_thread
     api_thread_join api_thread_local api_thread_names api_thread_pool
     api_thread_state api_time api_timer contract_giant_lock contract_lock contract_rlock

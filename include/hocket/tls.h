@@ -47,7 +47,8 @@ HKT_API bool hkt_tls_available(void);
 
 /* From now on the stream speaks TLS: shakes hands, as client or server as `tls` says.
  * `server_name`, of a client: the name or number that the certificate must have; a name is also
- * told to the server (SNI); -EINVAL if it is NULL and the client verifies. What is kept for
+ * told to the server (SNI); -EINVAL: it is NULL or empty, and the client
+ * verifies; it begins with a dot, or is longer than 255 bytes. What is kept for
  * writing is sent first; what was read ahead belongs to the handshake. 0; -EKEYREJECTED: the
  * certificate is not good (expired, of another name, signed by nobody we believe), or ours is
  * not for the other side; -EPROTO: the other side does not speak TLS, or not ours; -ENODATA: it

@@ -215,14 +215,23 @@ int hkti_process_look(const struct hkti_process *process, bool kept, int *code)
     return 1;
 }
 
+static int signal_one(const struct hkti_process *process, int signo)
+{
+    return (int)syscall(SYS_pidfd_send_signal, process->pidfd, signo, NULL, 0);
+}
+
 int hkti_process_signal(const struct hkti_process *process, int signo)
 {
     int saved = errno;
-    /* Of a group the pidfd only says whether its leader, and so its number, is still there. */
-    int err = (int)syscall(SYS_pidfd_send_signal, process->pidfd, process->leads ? 0 : signo, NULL,
-                           0);
-    if (err == 0 && process->leads)
-        err = kill(-process->pid, signo);
+    /* A leader may have left its group: what must not fail goes to it, too. Else of a group the pidfd only says
+     * whether its leader, and so its number, is still there. */
+    bool alone = !process->leads || signo == SIGKILL;
+    int err = signal_one(process, alone ? signo : 0);
+    if (err == 0 && process->leads && kill(-process->pid, signo) < 0) {
+        err = errno == ESRCH ? 0 : -1; /* there is no group */
+        if (err == 0 && !alone)
+            err = signal_one(process, signo);
+    }
     err = err < 0 ? -errno : 0;
     errno = saved;
     return err;

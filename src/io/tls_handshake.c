@@ -67,6 +67,9 @@ static int copy_name(struct hkti_tls_link *link, const char *name)
     size_t length = name && !link->tls->server ? strlen(name) : 0;
     if (length > 1 && name[length - 1] == '.')
         length--;
+    /* By OpenSSL's rule that would be any name below it. */
+    if (length && *name == '.')
+        return hkt_fail(-EINVAL, "TLS: the name of a server does not begin with a dot");
     if (length >= sizeof link->name)
         return hkt_fail(-EINVAL, "TLS: the name of the server is too long");
     if (length == 0 && !link->tls->server && link->tls->verifies)
