@@ -17,8 +17,8 @@
  *         err = hkt_server_wait(server);
  *     hkt_server_destroy(server);
  *
- * A server runs in the loop that starts it; started outside of any, it has a thread with a loop of its
- * own. All calls here may come from any thread. (asyncio.Server) */
+ * A server runs in the loop that starts it, which must run until the server has ended; started outside of
+ * any, it has a thread with a loop of its own. All calls here may come from any thread. (asyncio.Server) */
 #ifndef HOCKET_SERVER_H
 #define HOCKET_SERVER_H
 
