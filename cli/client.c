@@ -272,9 +272,10 @@ static bool serve_requests(struct client *client)
 static void linger(struct client *client)
 {
     size_t dropped = 0;
-    int n = hkt_stream_write_eof(client->stream);
+    int n;
 
     hkt_scope_enter(&client->scope, &(hkt_scope_options){ .deadline = hkt_after(LINGER) });
+    n = hkt_stream_write_eof(client->stream); /* TLS has something to say, perhaps without room */
     if (n == 0)
         n = 1;
     while (n > 0 && dropped < LINGER_MAX && !client->site->stopping) {
@@ -283,6 +284,16 @@ static void linger(struct client *client)
             dropped += (size_t)n;
     }
     (void)hkt_scope_leave(&client->scope);
+}
+
+/* TLS takes leave, for which there may be no room if the client does not read. */
+static void close_in_time(struct client *client)
+{
+    hkt_scope scope;
+
+    hkt_scope_enter(&scope, &(hkt_scope_options){ .deadline = hkt_after(client->site->timeout) });
+    (void)hkt_stream_close(client->stream);
+    (void)hkt_scope_leave(&scope);
 }
 
 static void look_at_peer(struct client *client)
@@ -319,6 +330,8 @@ int client_serve(hkt_stream *stream, void *arg)
         linger(client);
     if (client->broken)
         hkt_stream_abort(stream);
+    else
+        close_in_time(client);
     free(client);
     return 0;
 }

@@ -67,8 +67,10 @@ typedef struct hkt_server_options {
     size_t max_clients;     /* at a time; others wait to be accepted; 0: no limit */
     hkt_executor *executor; /* where handlers run; NULL: as above */
     hkt_tls *tls;           /* handlers get streams with TLS, after the handshake */
-    double tls_timeout;     /* seconds for a handshake; 0: 60 */
-    const char *name;       /* for reports; copied; NULL: "server" */
+    double
+        tls_timeout;  /* seconds for a handshake, and for a client to take what is kept for him and
+                               the leave, after which it is cut off; 0: 60 */
+    const char *name; /* for reports; copied; NULL: "server" */
     hkt_listen_options listen;
     uint64_t reserved[4]; /* zero */
 } hkt_server_options;

@@ -72,14 +72,32 @@ static void tell_failure(struct client *client, int err)
     hkti_report_line("server \"%s\": serving %s failed: %s", client->server->name, text, sentence);
 }
 
+static void enter_patience(const hkt_server *server, hkt_scope *scope)
+{
+    hkt_scope_enter(scope, &(hkt_scope_options){ .deadline = hkt_after(server->tls_timeout) });
+}
+
 static int shake_hands(struct client *client)
 {
-    hkt_server *server = client->server;
     hkt_scope scope;
-    hkt_scope_enter(&scope, &(hkt_scope_options){ .deadline = hkt_after(server->tls_timeout) });
-    int err = hkt_stream_start_tls(client->stream, server->tls, NULL);
+    enter_patience(client->server, &scope);
+    int err = hkt_stream_start_tls(client->stream, client->server->tls, NULL);
     (void)hkt_scope_leave(&scope);
     return err;
+}
+
+/* Who was cut off must not look as if he had come to his end; and who does not read what is kept for him, or
+ * TLS's leave, does not keep his place for that. */
+static void say_goodbye(struct client *client)
+{
+    hkt_scope scope;
+    if (hkt_task_group_cancelled(&client->server->group)) {
+        hkt_stream_abort(client->stream);
+        return;
+    }
+    enter_patience(client->server, &scope);
+    (void)hkt_stream_close(client->stream);
+    (void)hkt_scope_leave(&scope);
 }
 
 /* Out of the list first, so that nobody aborts a stream that is gone. */
@@ -107,11 +125,7 @@ static int serve(void *arg)
     hkti_guard_release(&server->guard);
     if (server->tls == NULL || shake_hands(client) == 0) {
         tell_failure(client, server->handler(client->stream, server->arg));
-        /* Who was cut off must not look as if he had come to his end. */
-        if (hkt_task_group_cancelled(&server->group))
-            hkt_stream_abort(client->stream);
-        else
-            (void)hkt_stream_close(client->stream);
+        say_goodbye(client);
     }
     dismiss(client);
     return 0;
