@@ -89,8 +89,10 @@ int hkti_tls_outcome(struct hkti_tls_link *link, int result, short *wants);
  * it. */
 int hkti_tls_file_error(const char *what, const char *path);
 
-/* The session to take up again, as one more who holds it; NULL. */
+/* A copy of the session to take up again, the caller's own; NULL. */
 SSL_SESSION *hkti_tls_session_find(hkt_tls *tls, const char *name);
+/* A handshake that took it up failed: the next one begins anew. */
+void hkti_tls_session_forget(hkt_tls *tls, const char *name);
 #endif
 
 #endif

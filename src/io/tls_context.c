@@ -54,12 +54,15 @@ static int no_passphrase(char *text, int size, int writing, void *arg)
     return -1;
 }
 
-/* OpenSSL has a new session for a client: kept in the place of the last one with this server, of
- * a free one, or of the one that was used the longest ago. 1: it is ours now. */
-static int session_keep(SSL *ssl, SSL_SESSION *session)
+/* OpenSSL has a new session for a client: a copy is kept in the place of the last one with this
+ * server, of a free one, or of the one that was used the longest ago. For OpenSSL takes notes in a
+ * connection's own one: that it was taken up (in TLS 1.3 it is good for once then), that the
+ * connection was cut off. 0: the session stays OpenSSL's. */
+static int session_keep(SSL *ssl, SSL_SESSION *given)
 {
     struct hkti_tls_link *link = CALL(SSL_get_ex_data)(ssl, 0);
-    if (link == NULL || link->name[0] == 0)
+    SSL_SESSION *session = link && link->name[0] ? CALL(SSL_SESSION_dup)(given) : NULL;
+    if (session == NULL)
         return 0;
     hkt_tls *tls = link->tls;
     struct hkti_tls_session *place = tls->sessions;
@@ -80,7 +83,7 @@ static int session_keep(SSL *ssl, SSL_SESSION *session)
     hkti_guard_release(&tls->guard);
     if (old)
         CALL(SSL_SESSION_free)(old);
-    return 1;
+    return 0;
 }
 
 SSL_SESSION *hkti_tls_session_find(hkt_tls *tls, const char *name)
@@ -96,7 +99,27 @@ SSL_SESSION *hkti_tls_session_find(hkt_tls *tls, const char *name)
             CALL(SSL_SESSION_up_ref)(session);
         }
     hkti_guard_release(&tls->guard);
-    return session;
+    if (session == NULL)
+        return NULL;
+    SSL_SESSION *copy = CALL(SSL_SESSION_dup)(session);
+    CALL(SSL_SESSION_free)(session);
+    return copy;
+}
+
+void hkti_tls_session_forget(hkt_tls *tls, const char *name)
+{
+    SSL_SESSION *session = NULL;
+    if (tls->sessions == NULL || name[0] == 0)
+        return;
+    hkti_guard_acquire(&tls->guard);
+    for (int i = 0; i < HKTI_TLS_SESSIONS && session == NULL; i++)
+        if (strcmp(tls->sessions[i].name, name) == 0) {
+            session = tls->sessions[i].session;
+            tls->sessions[i] = (struct hkti_tls_session){ 0 };
+        }
+    hkti_guard_release(&tls->guard);
+    if (session)
+        CALL(SSL_SESSION_free)(session);
 }
 
 /* The certificate, and its key. */

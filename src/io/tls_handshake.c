@@ -153,6 +153,8 @@ static int shake_hands(hkt_stream *stream)
         if (err < 0)
             break;
     }
+    if (err < 0 && link->broken)
+        hkti_tls_session_forget(link->tls, link->name);
     if (err < 0 && link->broken == 0)
         link->broken = -EPROTO; /* it was given up */
     return err;
