@@ -212,7 +212,6 @@ static int submit(hkt_executor *executor, hkt_future *future)
     struct hkti_pool *pool = (struct hkti_pool *)executor;
     struct hkti_worker *worker = hkti_worker_self();
     bool inside = worker && worker->pool == pool;
-    future->no_foreign_work |= pool->no_foreign_work;
     if (inside && future->priority == HKT_PRIORITY_NORMAL && hkti_ring_put(&worker->ring, future)) {
         hkti_pool_notify(pool);
         return 0;

@@ -182,7 +182,7 @@ static void run_job(struct hkti_worker *worker, hkt_future *future, struct hkti_
     state->for_whom = for_whom;
     state->for_wait = for_whom ? for_whom->wait : 0;
     begin_activity(worker, state);
-    self->ready.exclusive = future->no_foreign_work;
+    self->ready.exclusive = future->no_foreign_work || worker->pool->no_foreign_work;
     hkti_future_execute(future, true);
     self->ready.exclusive = self->ready.helps = false;
     end_activity(worker, state);
