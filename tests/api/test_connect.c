@@ -98,8 +98,8 @@ TEST(a_connection_to_who_does_not_answer_ends_with_its_deadline_or_scope)
     struct beside caller;
     deaf_open(&deaf, "127.0.0.1");
     struct connecting to = { .address = &deaf.address };
-    to.options.deadline = hkt_after(0.05);
     double before = hkt_monotonic();
+    to.options.deadline = hkt_after(0.05);
     CHECK_EQ(call_connect(&to), -ETIMEDOUT);
     CHECK(hkt_monotonic() - before >= 0.05 && hkt_monotonic() - before < SOON);
     to.options.deadline = (hkt_deadline){ 0 };
