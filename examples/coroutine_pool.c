@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILES = 200 };
+enum { FILES = 40 };
 
 static hkt_lock lock;
 static int under_way, most;
@@ -18,7 +18,7 @@ static int download(void *item)
     under_way++;
     most = under_way > most ? under_way : most;
     hkt_lock_release(&lock);
-    int err = hkt_sleep(0.002);
+    int err = hkt_sleep(0.05);
     hkt_lock_acquire(&lock);
     under_way--;
     hkt_lock_release(&lock);

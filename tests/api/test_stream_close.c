@@ -158,10 +158,10 @@ TEST(a_close_that_fails_closes)
         put(s[1], "kept");
         int fd = hkt_stream_fd(s[1]);
         hkt_scope scope;
-        hkt_scope_enter(&scope, &(hkt_scope_options){ .deadline = hkt_after(0.01) });
         double before = hkt_monotonic();
+        hkt_scope_enter(&scope, &(hkt_scope_options){ .deadline = hkt_after(0.01) });
         CHECK_EQ(hkt_stream_close(s[1]), -ECANCELED);
-        CHECK(hkt_monotonic() - before >= 0.005);
+        CHECK(hkt_monotonic() - before >= 0.01);
         CHECK_EQ(hkt_scope_leave(&scope), -ETIMEDOUT);
         CHECK(!fd_is_open(fd));
         CHECK_EQ(hkt_stream_close(s[1]), 0);
@@ -171,8 +171,6 @@ TEST(a_close_that_fails_closes)
         put(s[1], "kept");
         hkt_stream_abort(s[0]);
         hkt_stream_destroy(s[0]);
-        CHECK_EQ(hkt_sleep(0.001),
-                 0); /* until a reset would be there, at the least on this machine */
         int err = hkt_stream_close(s[1]);
         CHECK(err == -EPIPE || err == -ECONNRESET || (transport == TCP && err == 0));
         hkt_stream_destroy(s[1]);
