@@ -27,8 +27,8 @@ typedef struct hkt_datagram_options {
     uint64_t reserved[2]; /* zero */
 } hkt_datagram_options;
 
-/* A socket with that address; host "" or NULL: all interfaces; port 0: one that is free. 0; errors of
- * hkt_resolve and bind(2), with a sentence. */
+/* A socket with that address; host "" or NULL: all interfaces; port 0: one that is free. 0;
+ * errors of hkt_resolve and bind(2), with a sentence. */
 HKT_API HKT_MUST_USE int hkt_datagram_bind(hkt_datagram **socket, const char *host, int port,
                                            const hkt_datagram_options *options);
 /* A socket that sends to that address, and receives only from it. */
@@ -37,17 +37,18 @@ HKT_API HKT_MUST_USE int hkt_datagram_connect(hkt_datagram **socket, const char 
 HKT_API HKT_MUST_USE int hkt_datagram_connect_address(hkt_datagram **socket,
                                                       const hkt_address *address,
                                                       const hkt_datagram_options *options);
-/* A socket of your own, of type SOCK_DGRAM or SOCK_SEQPACKET: it owns the fd from now on, on every path. */
+/* A socket of your own, of type SOCK_DGRAM or SOCK_SEQPACKET: it owns the fd from now on, on
+ * every path. */
 HKT_API HKT_MUST_USE int hkt_datagram_adopt(hkt_datagram **socket, int fd);
 
-/* Waits for a message: its length, which may be 0. -EMSGSIZE: it was longer than `size`, which is filled; the rest
- * is lost. The sender in *from, unless that is NULL. Errors that an earlier message met (-ECONNREFUSED of
- * a connected socket) come here or from send; the socket is as good as before. -ESHUTDOWN: closed.
- * (sock_recvfrom) */
+/* Waits for a message: its length, which may be 0. -EMSGSIZE: it was longer than `size`, which
+ * is filled; the rest is lost. The sender in *from, unless that is NULL. Errors that an earlier
+ * message met (-ECONNREFUSED of a connected socket) come here or from send; the socket is as
+ * good as before. -ESHUTDOWN: closed. (sock_recvfrom) */
 HKT_API HKT_MUST_USE int hkt_datagram_receive(hkt_datagram *socket, void *data, size_t size,
                                               hkt_address *from);
-/* Sends a message, to a connected socket's peer if `to` is NULL: 0. Waits while the system has no room. -EMSGSIZE: longer than
- * the network takes. -EDESTADDRREQ. (sendto) */
+/* Sends a message, to a connected socket's peer if `to` is NULL: 0. Waits while the system has
+ * no room. -EMSGSIZE: longer than the network takes. -EDESTADDRREQ. (sendto) */
 HKT_API int hkt_datagram_send(hkt_datagram *socket, const void *data, size_t size,
                               const hkt_address *to);
 /* Without waiting: -EAGAIN. */
@@ -67,16 +68,19 @@ typedef struct hkt_message {
 /* Waits for the first, and takes what is there: how many, at least one. */
 HKT_API HKT_MUST_USE int hkt_datagram_receive_many(hkt_datagram *socket, hkt_message *messages,
                                                    int count);
-/* Sends all: 0. After an error some may have been sent: how many is in *sent, unless that is NULL. */
+/* Sends all: 0. After an error some may have been sent: how many is in *sent, unless that is
+ * NULL. */
 HKT_API int hkt_datagram_send_many(hkt_datagram *socket, const hkt_message *messages, int count,
                                    int *sent);
 
 /* Where it is; its port alone, -1 if it is no IP socket. 0; -ESHUTDOWN. */
 HKT_API int hkt_datagram_local(const hkt_datagram *socket, hkt_address *address);
 HKT_API int hkt_datagram_port(const hkt_datagram *socket);
-/* To be asked and set up (setsockopt: multicast), not to be read, written, or closed; -ESHUTDOWN. */
+/* To be asked and set up (setsockopt: multicast), not to be read, written, or closed;
+ * -ESHUTDOWN. */
 HKT_API int hkt_datagram_fd(const hkt_datagram *socket);
-/* Those who wait get -ESHUTDOWN. From any thread; never waits. destroy closes, too; NULL is fine. */
+/* Those who wait get -ESHUTDOWN. From any thread; never waits. destroy closes, too, when
+ * nobody uses it any more; NULL is fine. */
 HKT_API void hkt_datagram_close(hkt_datagram *socket);
 HKT_API void hkt_datagram_destroy(hkt_datagram *socket);
 

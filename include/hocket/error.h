@@ -8,7 +8,8 @@
  *   -ECANCELED      the scope around the caller has ended        (CancelledError)
  *   -EAGAIN         it would have to wait, and was told not to   (queue.Empty, queue.Full)
  *   -ESHUTDOWN      the object takes or gives no more            (queue.ShutDown)
- *   -EPIPE          the barrier is broken                        (BrokenBarrierError)
+ *   -EPIPE          the barrier is broken; the other side of a   (BrokenBarrierError,
+ *                   stream or pipe has gone                       BrokenPipeError)
  *   -EDEADLK        the caller would wait for itself             (RuntimeError)
  *   -EINVAL         an argument is out of its range              (ValueError)
  *   -EALREADY       it was done before, and is done once         (RuntimeError)
@@ -21,6 +22,7 @@
  *   -EBADMSG        the bytes make no sense                      (SSLError)
  *   -EKEYREJECTED   a certificate or key is not good             (SSLCertVerificationError)
  *   -EOPNOTSUPP     this object cannot do that                   (UnsupportedOperation)
+ *   -EINTR          a Ctrl-C ended it: of hkt_run alone          (KeyboardInterrupt)
  *   -ENOSYS         not in this build, or not on this system     (NotImplementedError)
  *
  * Misuse that would corrupt (releasing a lock that nobody holds) is not an error to return: it is
@@ -36,11 +38,11 @@ HKT_BEGIN_DECLS
 /* The longest sentence that hkt_fail keeps, with its final zero, in bytes. A longer one is cut. */
 #define HKT_SENTENCE_MAX 120
 
-/* Leaves a sentence beside an error: `return hkt_fail(-EIO, "cannot read %s", path);`.
- * Keeps the text for the calling thread and returns `err` as it is, which must be negative. The
- * text is copied; it stays until the next hkt_fail of this thread, or a call that brings the sentence
- * of another one's failure. Whoever joins the thread can
- * read it (hkt_thread_sentence). Never waits, no cancellation point. */
+/* Leaves a sentence beside an error: `return hkt_fail(-EIO, "cannot read %s", path);`. Keeps the
+ * text for the calling thread and returns `err` as it is, which must be negative. The text is
+ * copied, with a space in place of control characters; it stays until the next hkt_fail of this
+ * thread, or a call that brings the sentence of another one's failure. Whoever joins the thread
+ * can read it (hkt_thread_sentence). Never waits, no cancellation point. */
 HKT_API int hkt_fail(int err, const char *format, ...) HKT_PRINTF(2, 3);
 
 /* The sentence that the calling thread last left beside `err`; if its last one was for another

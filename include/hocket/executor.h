@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors run jobs. Which engine does it (threads, processes, coroutines, a cluster, one of your
- * own) is decided in the line that makes the executor; the rest of the program stays:
+/* Executors run jobs. Which engine does it (threads, processes, coroutines, a cluster, one of
+ * your own) is decided in the line that makes the executor; the rest of the program stays:
  *
  *     hkt_executor *pool;
  *     int err = hkt_thread_pool_create(&pool, &(hkt_thread_pool_options){ .max_workers = 3 });
@@ -10,8 +10,8 @@
  *     hkt_executor_destroy(pool);
  *
  * A job may submit to its own executor and wait for what it submitted, to any depth and with one
- * worker too: a pool's worker runs other jobs meanwhile; a job of an engine of yours runs what it waits
- * for itself, if nobody has begun that. The model is concurrent.futures.Executor. */
+ * worker too: a pool's worker runs other jobs meanwhile; a job of an engine of yours runs what
+ * it waits for itself, if nobody has begun that. The model is concurrent.futures.Executor. */
 #ifndef HOCKET_EXECUTOR_H
 #define HOCKET_EXECUTOR_H
 
@@ -39,10 +39,11 @@ typedef struct hkt_submit_options {
 
 /* Hands in a job: 0 and its future, in *future if that is not NULL. Who does not want it gets a
  * failure reported to the sink. `executor` NULL: hkt_default_executor(), here and in all that
- * follows but shutdown, close and destroy, to which it is nothing. A caller that is not itself a job of the executor waits while
- * max_pending jobs have not begun. -ESHUTDOWN; -ENOMEM; -EAGAIN if the system gives not even one
- * thread; -ECANCELED; -EINVAL without a job or for another priority; of a pool whose initializer
- * failed, that failure. A cancellation point; that a deadline has passed it notices only if it waits. (Executor.submit) */
+ * follows but shutdown, close and destroy, to which it is nothing. A caller that is not itself a
+ * job of the executor waits while max_pending jobs have not begun. -ESHUTDOWN; -ENOMEM; -EAGAIN
+ * if the system gives not even one thread; -ECANCELED; -EINVAL without a job or for another
+ * priority; of a pool whose initializer failed, that failure. A cancellation point; that a
+ * deadline has passed it notices only if it waits. (Executor.submit) */
 HKT_API HKT_MUST_USE int hkt_submit(hkt_executor *executor, hkt_future **future, hkt_job *job,
                                     void *arg);
 HKT_API HKT_MUST_USE int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job,
@@ -67,11 +68,11 @@ HKT_BEGIN_DECLS
         sizeof((array)[0])
 #endif
 
-/* Runs job(item) for each of the `count` items of `size` bytes from `items` on, and returns when all
- * have ended, also when the caller is cancelled. 0; or the first failure in time, after which those
- * that had not begun were not run, and those that ran were cancelled; or, with keep_going, the
- * failure of the lowest index, after all have run. Errors of hkt_submit, -ECANCELED. Its sentence
- * can be read by hkt_sentence. A cancellation point. (Executor.map) */
+/* Runs job(item) for each of the `count` items of `size` bytes from `items` on, and returns when
+ * all have ended, also when the caller is cancelled. 0; or the first failure in time, after
+ * which those that had not begun were not run, and those that ran were cancelled; or, with
+ * keep_going, the failure of the lowest index, after all have run. Errors of hkt_submit,
+ * -ECANCELED. Its sentence can be read by hkt_sentence. A cancellation point. (Executor.map) */
 typedef struct hkt_map_options {
     bool keep_going;
     int *codes;     /* count of them, each gets what its item's job returned, -ECANCELED if it
@@ -80,9 +81,9 @@ typedef struct hkt_map_options {
                              caller's scope ended, ...); NULL: not wanted */
     hkt_priority priority;
     bool no_foreign_work; /* as in hkt_submit_options */
-    /* Called by the caller of the map for each item, in their order, as soon as it and those before it
-     * have ended: with what its job returned, of a failure with the item's own sentence. NULL: not
-     * wanted. */
+    /* Called by the caller of the map for each item, in their order, as soon as it and those
+     * before it have ended: with what its job returned, of a failure with the item's own
+     * sentence. NULL: not wanted. */
     void (*done)(void *context, size_t index, int code);
     void *context;
     uint64_t reserved[2]; /* zero */
@@ -102,15 +103,17 @@ HKT_API int hkt_executor_shutdown_until(hkt_executor *executor, hkt_deadline dea
  * cancelled. From anywhere. (Executor.shutdown(wait=False, cancel_futures=...)) */
 HKT_API void hkt_executor_close(hkt_executor *executor, bool cancel_futures);
 
-/* Shuts down, waits, and gives everything back; NULL is fine. After a shutdown_until that ended with
- * -ETIMEDOUT it waits no more: what still runs is left to itself, with one line to the report sink (a
- * pool gives itself back later, an engine of yours is not given back). Futures stay valid. Not from a job of the executor itself. Not a cancellation point. */
+/* Shuts down, waits, and gives everything back; NULL is fine. After a shutdown_until that ended
+ * with -ETIMEDOUT it waits no more: what still runs is left to itself, with one line to the
+ * report sink (a pool gives itself back later, an engine of yours is not given back). Futures
+ * stay valid. Not from a job of the executor itself. Not a cancellation point. */
 HKT_API void hkt_executor_destroy(hkt_executor *executor);
 
 /* How many jobs it may run at a time. */
 HKT_API unsigned hkt_executor_max_workers(const hkt_executor *executor);
 
-/* The executor that the caller is a job of, the innermost, or whose loop calls it back; NULL in none. */
+/* The executor that the caller is a job of, the innermost, or whose loop calls it back; NULL in
+ * none. */
 HKT_API hkt_executor *hkt_executor_current(void);
 
 /* The engine without workers: a job runs in hkt_submit itself, before that returns. For tests, and
@@ -128,12 +131,13 @@ HKT_API hkt_executor *hkt_default_executor(void);
 typedef struct hkt_engine {
     const char *name;
     int (*submit)(void *engine, hkt_future *future, const hkt_submit_options *options);
-    /* Nobody outside submits any more; jobs that still run may. Those taken must be run all the same,
-     * or be cancelled if so told (hkt_future_cancel), and then go through hkt_future_run too. Called
-     * again with cancel_futures if that is asked for later; perhaps beside `submit`. May be NULL. */
+    /* Nobody outside submits any more; jobs that still run may. Those taken must be run all the
+     * same, or be cancelled if so told (hkt_future_cancel), and then go through hkt_future_run
+     * too. Called again with cancel_futures if that is asked for later; perhaps beside `submit`.
+     * May be NULL. */
     void (*close)(void *engine, bool cancel_futures);
-    /* All have been run, and no more will come: ends its threads, gives it back. Called by who calls
-     * hkt_executor_destroy, never by a job. May be NULL. */
+    /* All have been run, and no more will come: ends its threads, gives it back. Called by who
+     * calls hkt_executor_destroy, never by a job. May be NULL. */
     void (*destroy)(void *engine);
     unsigned max_workers;
     uint64_t reserved[3]; /* zero */

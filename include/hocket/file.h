@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Files, without stopping the loop: in a task, what may have to wait for a disk is done on a thread
- * (hkt_to_thread) while others run; what lies in memory already is read at once. Elsewhere these are the plain calls.
- * The fds are the system's own: everything else that takes an fd takes them.
+/* Files, without stopping the loop: in a task, what may have to wait for a disk is done on a
+ * thread (hkt_to_thread) while others run; what lies in memory already is read at once.
+ * Elsewhere these are the plain calls. The fds are the system's own: everything else that takes
+ * an fd takes them.
  *
  *     int fd = hkt_file_open("notes.txt", O_RDONLY, 0);
  *     if (fd < 0)
@@ -9,8 +10,8 @@
  *     int64_t n = hkt_file_read(fd, data, sizeof data, 0);
  *     hkt_file_close(fd);
  *
- * All of them return the system's error, negative; they are cancellation points at their beginning: once a
- * thread has your memory, the call returns when that is done. */
+ * All of them return the system's error, negative; they are cancellation points at their
+ * beginning: once a thread has your memory, the call returns when that is done. */
 #ifndef HOCKET_FILE_H
 #define HOCKET_FILE_H
 
@@ -29,7 +30,8 @@ HKT_API HKT_MUST_USE int hkt_file_open(const char *path, int flags, unsigned mod
 HKT_API int hkt_file_close(int fd);
 /* Reads at that offset until `size` bytes have come or the file is at its end: how many. */
 HKT_API HKT_MUST_USE int64_t hkt_file_read(int fd, void *data, size_t size, int64_t offset);
-/* Writes all of it at that offset: 0. After an error (-ENOSPC) part of it may be there: *written tells, unless that is NULL. */
+/* Writes all of it at that offset: 0. After an error (-ENOSPC) part of it may be there: *written
+ * tells, unless that is NULL. */
 HKT_API int hkt_file_write(int fd, const void *data, size_t size, int64_t offset, size_t *written);
 /* What was written is on the disk, but for `data_only` its times: 0. (os.fsync, fdatasync) */
 HKT_API int hkt_file_sync(int fd, bool data_only);
@@ -41,12 +43,12 @@ HKT_API int hkt_file_unlink(const char *path);
 HKT_API int hkt_file_make_folder(const char *path, unsigned mode);
 HKT_API int hkt_file_remove_folder(const char *path);
 
-/* All of a file in memory that is yours (free), with a zero behind it, which does not count: 0. -EFBIG: more than
- * `limit` bytes; 0: 64 MiB. */
+/* All of a file in memory that is yours (free), with a zero behind it, which does not count: 0.
+ * -EFBIG: more than `limit` bytes; 0: 64 MiB. */
 HKT_API HKT_MUST_USE int hkt_file_read_all(const char *path, char **data, size_t *size,
                                            size_t limit);
-/* All of a file anew: under another name beside it first, then in its place, so it is there whole or as it was: 0. The bytes
- * are on the disk when it returns. */
+/* All of a file anew: under another name beside it first, then in its place, so it is there
+ * whole or as it was: 0. The bytes are on the disk when it returns. */
 HKT_API int hkt_file_write_all(const char *path, const void *data, size_t size, unsigned mode);
 
 /* Walks a folder and what is below it.
@@ -83,8 +85,8 @@ typedef struct hkt_walk_options {
 typedef struct hkt_walk hkt_walk;
 HKT_API HKT_MUST_USE int hkt_walk_create(hkt_walk **walk, const char *path,
                                          const hkt_walk_options *options);
-/* 1 and the next entry, valid until the next call: a folder before what is in it; symbolic links are told
- * and not followed. 0: no more. -ENOMEM, -ECANCELED. By one caller at a time. (os.walk) */
+/* 1 and the next entry, valid until the next call: a folder before what is in it; symbolic links
+ * are told and not followed. 0: no more. -ENOMEM, -ECANCELED. By one caller at a time. (os.walk) */
 HKT_API HKT_MUST_USE int hkt_walk_next(hkt_walk *walk, const hkt_walk_entry **entry);
 /* What is in the folder that came last is left out. */
 HKT_API void hkt_walk_skip(hkt_walk *walk);

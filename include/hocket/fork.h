@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fork-join in inline code: hkt_fork and hkt_join of hocket/parallel.h for where a nanosecond counts.
- * A forked function takes the place for its own forks as an argument, and hands it on:
+/* Fork-join in inline code: hkt_fork and hkt_join of hocket/parallel.h for where a nanosecond
+ * counts. A forked function takes the place for its own forks as an argument, and hands it on:
  *
  *     static int fib(hkt_forks forks, void *arg)
  *     {
@@ -16,13 +16,13 @@
  *     }
  *
  * begun by hkt_forks_run(pool, fib, &f). Who joins says once more what was forked, so that what
- * nobody took is a plain call. Both forms may be mixed, but this one does not fork while a fork of
- * hkt_fork in the same function has not been joined.
+ * nobody took is a plain call. Both forms may be mixed, but this one does not fork while a fork
+ * of hkt_fork in the same function has not been joined.
  *
- * The binary interface: what stands in this header is compiled into programs, so the layout of the
- * two structs and the meaning of their fields stay as they are within a minor version (the shared
- * library's name has its number). Fields that others may write are touched by __atomic builtins.
- * Source of the design: Lace's split deque (van Dijk and van de Pol, 2014). */
+ * The binary interface: what stands in this header is compiled into programs, so the layout of
+ * the two structs and the meaning of their fields stay as they are within a minor version (the
+ * shared library's name has its number). Fields that others may write are touched by __atomic
+ * builtins. Source of the design: Lace's split deque (van Dijk and van de Pol, 2014). */
 #ifndef HOCKET_FORK_H
 #define HOCKET_FORK_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Streaming maps: items come from a producer, are worked on by jobs, and go to a consumer, never more
- * than a few at a time on the way; for inputs that are large, slow, or without end.
+/* Streaming maps: items come from a producer, are worked on by jobs, and go to a consumer, never
+ * more than a few at a time on the way; for inputs that are large, slow, or without end.
  *
  *     static int next_url(void *context, void *item);        a line of a file
  *     static int fetch(void *item);                          the job
@@ -21,13 +21,13 @@ typedef struct hkt_imap_options {
     /* Fills in the next item, which is zero: 1; 0 at the end; a negative errno ends the stream with
      * that error, at its place: what was produced before is still worked on and consumed. */
     int (*produce)(void *context, void *item);
-    /* Gets an item that has been worked on, and what its job returned, of a failure with the sentence.
-     * 0; anything else abandons the stream: the jobs on their way are cancelled and awaited, and that is
-     * what hkt_imap returns. What the item owns is yours, whatever you return. NULL: the first failure of
-     * a job abandons the stream. */
+    /* Gets an item that has been worked on, and what its job returned, of a failure with the
+     * sentence. 0; anything else abandons the stream: the jobs on their way are cancelled and
+     * awaited, and that is what hkt_imap returns. What the item owns is yours, whatever you
+     * return. NULL: the first failure of a job abandons the stream. */
     int (*consume)(void *context, void *item, int code);
-    /* Gets each item that was produced and does not go to `consume`, when nobody uses it any more: to free
-     * what it owns. NULL: not wanted. */
+    /* Gets each item that was produced and does not go to `consume`, when nobody uses it any
+     * more: to free what it owns. NULL: not wanted. */
     void (*drop)(void *context, void *item);
     void *context;
     size_t in_flight; /* items between produce and consume at the most; 0: twice the workers + 2 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Parallel algorithms and fork-join, on a thread pool's workers and the calling thread, which takes
- * part: with max_workers of N, N threads at a time compute for it.
+/* Parallel algorithms and fork-join, on a thread pool's workers and the calling thread, which
+ * takes part: with max_workers of N, N threads at a time compute for it.
  *
  *     static int scale(void *context, size_t begin, size_t end)
  *     {
@@ -12,10 +12,11 @@
  *
  *     err = hkt_parallel_for(pool, 0, count, scale, values);
  *
- * `pool` NULL: that of the job that calls, else hkt_default_executor(). On executors of other engines these run in the caller alone.
- * The first failure, or the end of the caller's scope, stops the rest soon: parts not begun are not
- * run. All return when nothing of them runs any more: 0, or the first failure in time, with its
- * sentence; -ECANCELED, -ENOMEM. They are cancellation points between the parts. */
+ * `pool` NULL: that of the job that calls, else hkt_default_executor(). On executors of other
+ * engines these run in the caller alone. The first failure, or the end of the caller's scope,
+ * stops the rest soon: parts not begun are not run. All return when nothing of them runs any
+ * more: 0, or the first failure in time, with its sentence; -ECANCELED, -ENOMEM. They are
+ * cancellation points between the parts. */
 #ifndef HOCKET_PARALLEL_H
 #define HOCKET_PARALLEL_H
 
@@ -47,12 +48,12 @@ typedef struct hkt_invocation {
 HKT_API HKT_MUST_USE int hkt_parallel_invoke(hkt_executor *pool, const hkt_invocation *invocations,
                                              size_t count);
 
-/* Folds a range into one value of value_size bytes: `fold` adds the part [begin, end) to *value, which
- * starts as a copy of `identity`; `combine` adds *right, of the part after it, to *left. The parts and
- * the tree by which they are combined depend on the range and the grain alone: so the result is the
- * same, to the last bit, for any number of workers. `grain` 0: the range in at the most 1024 parts. An empty range,
- * as one whose end is before its beginning, is the identity.
- * -ENOMEM too. (oneTBB's parallel_deterministic_reduce) */
+/* Folds a range into one value of value_size bytes: `fold` adds the part [begin, end) to *value,
+ * which starts as a copy of `identity`; `combine` adds *right, of the part after it, to *left.
+ * The parts and the tree by which they are combined depend on the range and the grain alone: so
+ * the result is the same, to the last bit, for any number of workers. `grain` 0: the range in at
+ * the most 1024 parts. An empty range, as one whose end is before its beginning, is the
+ * identity. -ENOMEM too. (oneTBB's parallel_deterministic_reduce) */
 typedef struct hkt_reduce_options {
     int (*fold)(void *context, size_t begin, size_t end, void *value);
     void (*combine)(void *context, void *left, const void *right);
@@ -81,14 +82,14 @@ HKT_API HKT_MUST_USE int hkt_reduce(hkt_executor *pool, size_t begin, size_t end
  *     }
  *
  * hkt_fork leaves a job to whoever is free. hkt_join ends the last fork that was not joined, and
- * returns what its job returned: it is a plain call if nobody took it, else it waits for who did. In
- * a job of a thread pool, or below hkt_fork_run, which runs `job` on the calling thread, with its
- * forks on the pool; elsewhere hkt_fork runs the job at once. Every fork is joined before the
- * function that made it returns. hkt_join does not end early, since others use your memory: it is no
- * cancellation point; but the end of the scope around hkt_fork_run (or of the job) reaches all forks.
- * Nothing is allocated, but for forks beyond some thousands that are not joined: they run at once,
- * and what they return is kept (-ENOMEM without memory for it). hocket/fork.h has the same in inline
- * code. (Cilk's spawn and sync; Lace) */
+ * returns what its job returned: it is a plain call if nobody took it, else it waits for who
+ * did. In a job of a thread pool, or below hkt_fork_run, which runs `job` on the calling thread,
+ * with its forks on the pool; elsewhere hkt_fork runs the job at once. Every fork is joined
+ * before the function that made it returns. hkt_join does not end early, since others use your
+ * memory: it is no cancellation point; but the end of the scope around hkt_fork_run (or of the
+ * job) reaches all forks. Nothing is allocated, but for forks beyond some thousands that are not
+ * joined: they run at once, and what they return is kept (-ENOMEM without memory for it).
+ * hocket/fork.h has the same in inline code. (Cilk's spawn and sync; Lace) */
 HKT_API void hkt_fork(hkt_job *job, void *arg);
 HKT_API int hkt_join(void);
 HKT_API int hkt_fork_run(hkt_executor *pool, hkt_job *job, void *arg);

@@ -23,18 +23,18 @@
 
 HKT_BEGIN_DECLS
 
-/* Makes a loop, runs job(arg) in it as its first task until that has ended, cancels the tasks that are
- * left, waits for them, and gives the loop back: what the job returned, with its sentence. -EINTR: it
- * was ended by a Ctrl-C, that is, it returned -ECANCELED after one. -EBUSY: the caller is in a loop or a
- * pool's job; -ENOMEM. If the caller's scope ends, the job is cancelled. NULL options: the defaults. A
- * cancellation point. (asyncio.run) */
+/* Makes a loop, runs job(arg) in it as its first task until that has ended, cancels the tasks
+ * that are left, waits for them, and gives the loop back: what the job returned, with its
+ * sentence. -EINTR: it was ended by a Ctrl-C, that is, it returned -ECANCELED after one. -EBUSY:
+ * the caller is in a loop or a pool's job; -ENOMEM. If the caller's scope ends, the job is
+ * cancelled. NULL options: the defaults. A cancellation point. (asyncio.run) */
 HKT_API HKT_MUST_USE int hkt_run(hkt_job *job, void *arg);
 HKT_API HKT_MUST_USE int hkt_run_with(hkt_job *job, void *arg, const hkt_loop_options *options);
 
-/* The same in steps: a runner keeps its loop, and the values of the context variables, from one run to
- * the next. By one thread. create: 0, -ENOMEM, -EINVAL. run: as hkt_run, but tasks that are left stay,
- * and go on in the next run. loop: the runner's. destroy: cancels them, waits, gives all back; NULL is
- * fine. (asyncio.Runner) */
+/* The same in steps: a runner keeps its loop, and the values of the context variables, from one
+ * run to the next. By one thread. create: 0, -ENOMEM, -EINVAL. run: as hkt_run, but tasks that
+ * are left stay, and go on in the next run. loop: the runner's. destroy: cancels them, waits,
+ * gives all back; NULL is fine. (asyncio.Runner) */
 typedef struct hkt_runner hkt_runner;
 HKT_API HKT_MUST_USE int hkt_runner_create(hkt_runner **runner, const hkt_loop_options *options);
 HKT_API HKT_MUST_USE int hkt_runner_run(hkt_runner *runner, hkt_job *job, void *arg);

@@ -41,8 +41,8 @@ HKT_API void hkt_scope_enter(hkt_scope *scope, const hkt_scope_options *options)
  * checkpoint in it found the deadline passed. The first of the two counts. What an outer scope did
  * is not told here. */
 HKT_API int hkt_scope_leave(hkt_scope *scope);
-/* The same, with what came out of the block: -ETIMEDOUT in place of -ECANCELED if this scope's own deadline
- * ended it, else `result` as it is. So a deadline for one call is
+/* The same, with what came out of the block: -ETIMEDOUT in place of -ECANCELED if this scope's
+ * own deadline ended it, else `result` as it is. So a deadline for one call is
  *
  *     hkt_scope_enter(&scope, &(hkt_scope_options){ .deadline = hkt_after(2.0) });
  *     return hkt_scope_leave_with(&scope, hkt_stream_read_line(stream, line, sizeof line));

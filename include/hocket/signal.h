@@ -7,8 +7,9 @@
  *         err = hkt_signals_wait(signals);          SIGINT or SIGTERM
  *     hkt_signals_destroy(signals);
  *
- * From create to destroy these signals do nothing else than to be told here. A handler of hocket's takes them,
- * which only takes a note; what you do about them is ordinary code. (signal.sigwait, loop.add_signal_handler) */
+ * From create to destroy these signals do nothing else than to be told here. A handler of
+ * hocket's takes them, which only takes a note; what you do about them is ordinary code.
+ * (signal.sigwait, loop.add_signal_handler) */
 #ifndef HOCKET_SIGNAL_H
 #define HOCKET_SIGNAL_H
 
@@ -17,12 +18,13 @@
 HKT_BEGIN_DECLS
 
 typedef struct hkt_signals hkt_signals;
-/* 0; -EALREADY: one of them has a handler of a loop (but for Ctrl-C of hkt_run, which gives way), or is waited for by another such object; -EINVAL: SIGKILL, SIGSTOP, or no
- * signal; -EMFILE, -ENOMEM. From any thread. */
+/* 0; -EALREADY: one of them has a handler of a loop (but for Ctrl-C of hkt_run, which gives
+ * way), or is waited for by another such object; -EINVAL: SIGKILL, SIGSTOP, or no signal;
+ * -EMFILE, -ENOMEM. From any thread. */
 HKT_API HKT_MUST_USE int hkt_signals_create(hkt_signals **signals, int count, const int signos[]);
-/* Waits until one of them has come: its number. Those of one kind that came since the last time are told
- * once; of several kinds the lowest number first. By any number of callers: each is told to one. -ECANCELED. A
- * cancellation point. */
+/* Waits until one of them has come: its number. Those of one kind that came since the last time
+ * are told once; of several kinds the lowest number first. By any number of callers: each is
+ * told to one. -ECANCELED. A cancellation point. */
 HKT_API HKT_MUST_USE int hkt_signals_wait(hkt_signals *signals);
 HKT_API HKT_MUST_USE int hkt_signals_wait_until(hkt_signals *signals, hkt_deadline deadline);
 /* -EAGAIN: none has come. */

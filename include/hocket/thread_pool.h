@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread engine: a pool of threads that runs jobs.
  *
- * Each worker runs its jobs on stacks of its own. A job that waits for jobs (a future, a map) gives
- * its worker free to run others meanwhile, so one worker is enough for jobs that wait for jobs, to
- * any depth; a job that waits for anything else (a lock, a queue, a sleep) keeps its worker, so
- * max_workers bounds the jobs that do not wait for jobs. A job stays on the thread that began it. */
+ * Each worker runs its jobs on stacks of its own. A job that waits for jobs (a future, a map)
+ * gives its worker free to run others meanwhile, so one worker is enough for jobs that wait for
+ * jobs, to any depth; a job that waits for anything else (a lock, a queue, a sleep) keeps its
+ * worker, so max_workers bounds the jobs that do not wait for jobs. A job stays on the thread
+ * that began it. */
 #ifndef HOCKET_THREAD_POOL_H
 #define HOCKET_THREAD_POOL_H
 
@@ -26,12 +27,12 @@ typedef struct hkt_thread_pool_options {
     uint64_t reserved[4];  /* zero */
 } hkt_thread_pool_options;
 
-/* A pool ends by hkt_executor_destroy. A program that ends without it, by return from main or exit,
- * is held for up to a second while its jobs run; then the sink is told, and it ends. For hkt_join_all
- * its threads are daemons.
+/* A pool ends by hkt_executor_destroy. A program that ends without it, by return from main or
+ * exit, is held for up to a second while its jobs run; then the sink is told, and it ends. For
+ * hkt_join_all its threads are daemons.
  *
- * NULL options: the defaults. Threads are started when jobs come and no worker is idle. 0, -ENOMEM,
- * -EINVAL. (ThreadPoolExecutor) */
+ * NULL options: the defaults. Threads are started when jobs come and no worker is idle. 0,
+ * -ENOMEM, -EINVAL. (ThreadPoolExecutor) */
 HKT_API HKT_MUST_USE int hkt_thread_pool_create(hkt_executor **executor,
                                                 const hkt_thread_pool_options *options);
 

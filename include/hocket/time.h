@@ -28,7 +28,8 @@ HKT_API hkt_deadline hkt_after(double seconds);
  *     for (hkt_deadline next = hkt_after(0.1);; next = hkt_deadline_after(next, 0.1))
  *         ...
  *
- * Never stays never; the passed one that hkt_after(0) makes counts from now; a negative number is 0. */
+ * Never stays never; the passed one that hkt_after(0) makes counts from now; a negative number
+ * is 0. */
 HKT_API hkt_deadline hkt_deadline_after(hkt_deadline from, double seconds);
 
 /* Seconds left until the deadline: 0 when it has passed, infinity when it is never. */

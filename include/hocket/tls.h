@@ -19,12 +19,13 @@ HKT_BEGIN_DECLS
 
 /* What connections have in common: certificates and rules. Used by any number of them, in any
  * threads; it may be destroyed before these have ended. A client keeps the last session with
- * each of the sixteen servers that it spoke to last, by name, and takes it up again, which makes
- * a handshake cheaper. */
+ * each of the sixteen servers that it spoke to last, by name (not by port), and takes it up
+ * again, which makes a handshake cheaper. */
 typedef struct hkt_tls_options {
     const char *certificate; /* PEM file of ours, with its chain; a server needs one */
     const char *key;         /* PEM file of its key, without passphrase; NULL: in the same file */
-    const char *authorities; /* PEM file of those whom we believe; NULL: those of the system */
+    const char *authorities; /* PEM file of those whom we believe; NULL: those of the system,
+                               which with ask_client lets in whom anybody has certified */
     bool insecure;           /* a client believes everybody: for tests alone */
     bool ask_client;         /* a server wants a certificate of its clients, and verifies it */
     const char *protocols; /* ALPN: "h2,http/1.1", the best first, by the server's order; names of 1

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Channels: io/channel.h has their states.
  *
- * Closing races with entering: `users` has the closed bit, so one atomic word decides who is in and who
- * closes the fd: who makes it "closed, no users", by closing or by leaving. Closing races with waiting: who
- * is about to wait looks at the bit under the guard, under which it joins the list; who closes sets the bit
- * first, and then takes the guard to empty the list. Lock order: nothing is taken under the guard. */
+ * Closing races with entering: `users` has the closed bit, so one atomic word decides who is in
+ * and who closes the fd: who makes it "closed, no users", by closing or by leaving. Closing
+ * races with waiting: who is about to wait looks at the bit under the guard, under which it
+ * joins the list; who closes sets the bit first, and then takes the guard to empty the list.
+ * Lock order: nothing is taken under the guard. */
 #include "io/channel.h"
 
 #include <errno.h>
@@ -106,8 +107,8 @@ int hkti_channel_end_output(struct hkti_channel *channel)
 
 bool hkti_channel_close(struct hkti_channel *channel)
 {
-    /* The caller is a user until those who wait have been woken, or the last one could close the fd, and its
-     * owner give the channel back, meanwhile. */
+    /* The caller is a user until those who wait have been woken, or the last one could close the
+     * fd, and its owner give the channel back, meanwhile. */
     if (hkti_channel_enter(channel) < 0)
         return false;
     uint32_t before = hkti_fetch_or_seq_cst(&channel->users, CLOSED); /* pairs: channel-users */
@@ -154,8 +155,9 @@ int hkti_channel_wait(struct hkti_channel *channel, short events, int64_t deadli
     return 0;
 }
 
-/* Of a pipe or terminal that others have too, O_NONBLOCK is not ours to set: the system is asked not to wait
- * in this call; where it cannot (terminals, old kernels), it is asked first whether it would. */
+/* Of a pipe or terminal that others have too, O_NONBLOCK is not ours to set: the system is asked
+ * not to wait in this call; where it cannot (terminals, old kernels), it is asked first whether
+ * it would. */
 static ssize_t read_shared(struct hkti_channel *channel, void *data, size_t size)
 {
     struct iovec piece = { data, size };
@@ -211,8 +213,8 @@ static ssize_t try_write(struct hkti_channel *channel, const struct iovec *piece
     return write_shared(channel, pieces, count);
 }
 
-/* A pipe with a name, or a terminal, that had ended has somebody at the other side again. With a new serial the
- * poller forgets the end, which it would tell for ever. */
+/* A pipe with a name, or a terminal, that had ended has somebody at the other side again. With a
+ * new serial the poller forgets the end, which it would tell for ever. */
 static void begin_again(struct hkti_channel *channel)
 {
     hkti_store_relaxed(&channel->ended, (uint8_t)0);

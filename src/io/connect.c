@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting: one address, or the addresses of a name, by RFC 8305 ("happy eyeballs"): each is begun when
- * those before it have failed, or have not answered within the delay; the first answer wins.
+/* Connecting: one address, or the addresses of a name, by RFC 8305 ("happy eyeballs"): each is
+ * begun when those before it have failed, or have not answered within the delay; the first
+ * answer wins.
  *
- * All attempts are one caller's: he waits for several fds at once, in a poller of his own, which is itself an
- * fd to wait for. So there are no tasks and no threads here, and it is the same in a loop and out of it.
- * Attempts that did not win are closed before the call returns, whatever comes. */
+ * All attempts are one caller's: he waits for several fds at once, in a poller of his own, which
+ * is itself an fd to wait for. So there are no tasks and no threads here, and it is the same in
+ * a loop and out of it. Attempts that did not win are closed before the call returns, whatever
+ * comes. */
 #include <errno.h>
 #include <hocket/fd.h>
 #include <hocket/tls.h>
@@ -74,8 +76,8 @@ static int set_out(const hkt_address *address, const hkt_connect_options *option
     return err;
 }
 
-/* A Unix socket whose queue is full takes nobody on his way: he would be refused where a connect that blocks
- * waits. No fd tells when there is room, so it is tried again now and then. */
+/* A Unix socket whose queue is full takes nobody on his way: he would be refused where a connect
+ * that blocks waits. No fd tells when there is room, so it is tried again now and then. */
 static int set_out_patiently(const hkt_address *address, const hkt_connect_options *options,
                              bool *done)
 {
@@ -91,7 +93,8 @@ static int set_out_patiently(const hkt_address *address, const hkt_connect_optio
     }
 }
 
-/* Begins with the next address: the fd if it is connected already, 0 if it is not, an error of the caller. */
+/* Begins with the next address: the fd if it is connected already, 0 if it is not, an error of
+ * the caller. */
 static int begin_next(struct attempts *all)
 {
     bool done;

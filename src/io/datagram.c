@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Datagram sockets: a channel, and messages that are sent and received whole. Every call is a user of
- * the channel for as long as it lasts; it tries first, and waits when there was nothing. There may be
- * any number of them: who is woken and finds that another was quicker waits again.
+/* Datagram sockets: a channel, and messages that are sent and received whole. Every call is a
+ * user of the channel for as long as it lasts; it tries first, and waits when there was nothing.
+ * There may be any number of them: who is woken and finds that another was quicker waits again.
  *
- * An error of the system that comes after messages of the same call have been received is kept in
- * `late`, and is what the next receiver gets. Who may touch what: late by anybody, atomically; the
- * rest does not change. */
+ * An error of the system that comes after messages of the same call have been received is kept
+ * in `late`, and is what the next receiver gets. Who may touch what: late by anybody,
+ * atomically; the rest does not change. */
 #include <hocket/datagram.h>
 
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/report.h"
 #include "base/seconds.h"
 #include "io/channel.h"
 #include "io/socket.h"
@@ -483,5 +484,7 @@ void hkt_datagram_destroy(hkt_datagram *socket)
     if (socket == NULL)
         return;
     hkti_channel_close(&socket->channel);
+    if (hkti_channel_is_used(&socket->channel))
+        hkti_misuse("hkt_datagram_destroy: somebody still uses datagram socket %p", (void *)socket);
     hkti_release(socket, sizeof *socket);
 }

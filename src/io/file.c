@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Files. In a task of a loop a call that may wait for a disk is made on a thread, with all it needs in
- * a struct on the task's stack, which stays until the thread has done with it; elsewhere it is made
- * here and now. Small reads and writes are tried in place first, in a way that does not wait.
+/* Files. In a task of a loop a call that may wait for a disk is made on a thread, with all it
+ * needs in a struct on the task's stack, which stays until the thread has done with it;
+ * elsewhere it is made here and now. Small reads and writes are tried in place first, in a way
+ * that does not wait.
  *
  * The fds and the memory are the user's; nothing is kept here. */
 #include <hocket/file.h>

@@ -6,9 +6,9 @@
 #include <hocket/executor.h>
 #include <hocket/file.h>
 
-/* Runs job(arg), which blocks: on a thread, if the caller is in a loop, else here. Its result; or
- * -ECANCELED, -ENOMEM, -EAGAIN (no thread), and it was not run; when this returns, `arg` is not used
- * any more. A cancellation point at its beginning. */
+/* Runs job(arg), which blocks: on a thread, if the caller is in a loop, else here. Its result;
+ * or -ECANCELED, -ENOMEM, -EAGAIN (no thread), and it was not run; when this returns, `arg` is
+ * not used any more. A cancellation point at its beginning. */
 int hkti_file_do(hkt_job *job, void *arg);
 
 /* Leaves a sentence with an error: "cannot <what> <path>: ..."; other results pass. */

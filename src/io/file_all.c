@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Files as a whole: read into memory, and written anew. Each is one job, which a task has done on a
- * thread from its beginning to its end.
+/* Files as a whole: read into memory, and written anew. Each is one job, which a task has done
+ * on a thread from its beginning to its end.
  *
- * To write: the bytes go under a name that nobody has into the same folder, and to the disk; then
- * that name takes the place of the other, which the folder does in one step; then the folder goes to
- * the disk. All names are relative to the open folder, so it is the same one throughout. */
+ * To write: the bytes go under a name that nobody has into the same folder, and to the disk;
+ * then that name takes the place of the other, which the folder does in one step; then the
+ * folder goes to the disk. All names are relative to the open folder, so it is the same one
+ * throughout. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hocket/error.h>

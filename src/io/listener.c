@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: a socket that is listened on, in a channel; and the file of a Unix socket, which is removed
- * with it if it still is the same one. */
+/* Listeners: a socket that is listened on, in a channel; and the file of a Unix socket, which is
+ * removed with it if it still is the same one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hocket/server.h>
@@ -241,8 +241,9 @@ static int try_accept(struct hkti_channel *channel)
     return fd < 0 ? -err : fd;
 }
 
-/* There may be several who accept: what one has not found says nothing to another one, who may have had the news
- * of a client since. So `quiet` is not for them, and each tries before he waits. */
+/* There may be several who accept: what one has not found says nothing to another one, who may
+ * have had the news of a client since. So `quiet` is not for them, and each tries before he
+ * waits. */
 static int accept_one(struct hkti_channel *channel)
 {
     for (;;) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions for names. The C library's calls block, so they are made on a few threads of a pool of
- * their own; numbers are answered by the caller himself.
+/* Questions for names. The C library's calls block, so they are made on a few threads of a pool
+ * of their own; numbers are answered by the caller himself.
  *
  * A question lies on the heap and has two references, the asker's and the worker's; the last one
- * gives it back. So an asker may give up at any time: if the worker has not begun, the question is
- * taken back with both references; else it is left to itself, and the worker drops the answer. The
- * asker waits for the future of the job and reads the answer only when that is done.
+ * gives it back. So an asker may give up at any time: if the worker has not begun, the question
+ * is taken back with both references; else it is left to itself, and the worker drops the
+ * answer. The asker waits for the future of the job and reads the answer only when that is done.
  *
  * Who may touch what: references by both, atomically; the answer by the worker until its job has
- * ended, by the asker after that; the rest does not change. The pool's place: exec/default.c has the
- * same rules. */
+ * ended, by the asker after that; the rest does not change. The pool's place: exec/default.c has
+ * the same rules. */
 #include <hocket/address.h>
 
 #include <arpa/inet.h>
@@ -367,8 +367,8 @@ int hkt_resolve_name(const hkt_address *address, char *host, size_t host_size, c
     return err;
 }
 
-/* A name server that does not answer does not hold up the end for longer than that: the pool is then
- * left to itself, and goes when the answer has come. */
+/* A name server that does not answer does not hold up the end for longer than that: the pool is
+ * then left to itself, and goes when the answer has come. */
 static bool finalize(void)
 {
     hkt_executor *last = hkti_exchange_acq_rel(&pool, (hkt_executor *)0); /* pairs: resolve-pool */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers: one job accepts, and starts a job for each client in a task group of its own; it ends when the
- * listener has been closed and the group has been left.
+/* Servers: one job accepts, and starts a job for each client in a task group of its own; it ends
+ * when the listener has been closed and the group has been left.
  *
- * The accepting job runs in the loop of who started the server, or in a pool of one loop that the server
- * has for itself; so it never takes a thread away from others. Closing is done by who closes: he closes the
- * listener, waits for the accepting job, and when his patience is over cancels the group and resets the
- * clients' connections, which are in a list for that.
+ * The accepting job runs in the loop of who started the server, or in a pool of one loop that
+ * the server has for itself; so it never takes a thread away from others. Closing is done by who
+ * closes: he closes the listener, waits for the accepting job, and when his patience is over
+ * cancels the group and resets the clients' connections, which are in a list for that.
  *
- * Who may touch what: clients, count under the guard; group by the accepting job, and cancelled by anybody
- * (it is there as long as the server); the rest does not change. A client is its own job's from the spawn on, but its stream
- * may be aborted by who holds the guard and finds it in the list. */
+ * Who may touch what: clients, count under the guard; group by the accepting job, and cancelled
+ * by anybody (it is there as long as the server); the rest does not change. A client is its own
+ * job's from the spawn on, but its stream may be aborted by who holds the guard and finds it in
+ * the list. */
 #include <errno.h>
 #include <hocket/coroutine_pool.h>
 #include <hocket/event.h>
@@ -86,8 +87,8 @@ static int shake_hands(struct client *client)
     return err;
 }
 
-/* Who was cut off must not look as if he had come to his end; and who does not read what is kept for him, or
- * TLS's leave, does not keep his place for that. */
+/* Who was cut off must not look as if he had come to his end; and who does not read what is kept
+ * for him, or TLS's leave, does not keep his place for that. */
 static void say_goodbye(struct client *client)
 {
     hkt_scope scope;

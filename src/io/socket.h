@@ -13,7 +13,8 @@ int hkti_socket_open(int family, int type);
 int hkti_socket_stream(hkt_stream **stream, int fd);
 /* What kind of channel one that is connected is; TCP's has TCP_NODELAY on from now on. */
 int hkti_socket_kind(int fd);
-/* Where a channel's socket is, or what it is connected with: 0; -ESHUTDOWN, errors of the system. */
+/* Where a channel's socket is, or what it is connected with: 0; -ESHUTDOWN, errors of the
+ * system. */
 int hkti_socket_local(const struct hkti_channel *channel, hkt_address *address);
 int hkti_socket_peer(const struct hkti_channel *channel, hkt_address *address);
 /* An option that is a number: 0, or a negative errno. */

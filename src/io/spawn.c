@@ -223,8 +223,8 @@ static int signal_one(const struct hkti_process *process, int signo)
 int hkti_process_signal(const struct hkti_process *process, int signo)
 {
     int saved = errno;
-    /* A leader may have left its group: what must not fail goes to it, too. Else of a group the pidfd only says
-     * whether its leader, and so its number, is still there. */
+    /* A leader may have left its group: what must not fail goes to it, too. Else of a group the
+     * pidfd only says whether its leader, and so its number, is still there. */
     bool alone = !process->leads || signo == SIGKILL;
     int err = signal_one(process, alone ? signo : 0);
     if (err == 0 && process->leads && kill(-process->pid, signo) < 0) {

@@ -139,8 +139,8 @@ void hkti_stream_give_way(void)
     if (self->coroutine == NULL || ++self->streak < STREAK)
         return;
     self->streak = 0;
-    (void)
-        hkt_yield(); /* that the scope has ended is for the next call to tell: this one has succeeded */
+    /* That the scope has ended is for the next call to tell: this one has succeeded. */
+    (void)hkt_yield();
 }
 
 /* Leave is taken by writing; others who write come first. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From one to the other: files into streams, by sendfile where the stream is a plain socket that does not
- * block, else by way of a buffer; streams into streams. */
+/* From one to the other: files into streams, by sendfile where the stream is a plain socket that
+ * does not block, else by way of a buffer; streams into streams. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hocket/file.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading from streams. What is read goes straight to the caller's memory, unless more may come than he
- * wants (lines, separators, a look ahead): then to the stream's buffer, which is there only as long as it
- * has something. So nothing is lost when a call is cancelled: it has taken nothing, or returns what it has. */
+/* Reading from streams. What is read goes straight to the caller's memory, unless more may come
+ * than he wants (lines, separators, a look ahead): then to the stream's buffer, which is there
+ * only as long as it has something. So nothing is lost when a call is cancelled: it has taken
+ * nothing, or returns what it has. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -44,8 +45,8 @@ static int plain_write(hkt_stream *stream, const struct iovec *pieces, int count
 
 const struct hkti_stream_layer hkti_stream_plain = { .read = plain_read, .write = plain_write };
 
-/* Before a reader waits, what is kept for writing is sent, or the other side could wait for it. Another
- * one who writes does that himself. */
+/* Before a reader waits, what is kept for writing is sent, or the other side could wait for it.
+ * Another one who writes does that himself. */
 static int send_kept(hkt_stream *stream)
 {
     if (hkti_load_relaxed(&stream->out_limit) == 0)

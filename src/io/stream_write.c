@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing to streams. A writer has the stream's lock until his pieces have gone, so writes do not mix. What
- * is kept in the buffer goes first; after an error what has not gone is still there, so the order of bytes
- * holds whatever happens. */
+/* Writing to streams. A writer has the stream's lock until his pieces have gone, so writes do
+ * not mix. What is kept in the buffer goes first; after an error what has not gone is still
+ * there, so the order of bytes holds whatever happens. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -141,7 +141,8 @@ static __attribute__((noinline)) int send_from(hkt_stream *stream, struct cursor
     }
 }
 
-/* One piece of a plain stream goes by the first try, as a rule, and this is the short way for it. */
+/* One piece of a plain stream goes by the first try, as a rule, and this is the short way for
+ * it. */
 int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count)
 {
     struct cursor at = { pieces, count, 0 };

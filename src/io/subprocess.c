@@ -268,8 +268,7 @@ static int read_some(struct talk *talk, hkt_stream *stream, char **data, size_t 
 /* One try to write: how many bytes, 0 if all is written or nobody wants more, -EAGAIN, errors. */
 static int write_some(struct talk *talk, hkt_stream *stream)
 {
-    if (talk->left == 0)
-        return 0;
+    /* Without input: what the stream keeps, for closing it would wait for that. */
     int n = hkt_stream_write_nowait(stream, talk->input, talk->left);
     if (n == -EPIPE)
         return 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking a folder and what is below it. A folder is read as a whole, in one job, before its entry is
- * told: so the entry can say whether that went well, and a task waits once a folder. What was read is
- * a batch; the batches from the first folder down to the present one are a list, so depth costs
- * memory and no stack, and one fd is open, that of the first folder.
+/* Walking a folder and what is below it. A folder is read as a whole, in one job, before its
+ * entry is told: so the entry can say whether that went well, and a task waits once a folder.
+ * What was read is a batch; the batches from the first folder down to the present one are a
+ * list, so depth costs memory and no stack, and one fd is open, that of the first folder.
  *
- * A batch has its names one behind the other, each after a letter for its kind. `next` is where the
- * next one stands; sorted, which of `order` that is. An entry is taken out only when nothing can fail
- * any more; so a call that failed may be made again.
+ * A batch has its names one behind the other, each after a letter for its kind. `next` is where
+ * the next one stands; sorted, which of `order` that is. An entry is taken out only when nothing
+ * can fail any more; so a call that failed may be made again.
  *
  * All of it is touched by the one caller, and by the job that he waits for. */
 #include <dirent.h>
@@ -162,8 +162,8 @@ static int read_names(struct hkt_walk *walk, struct batch *batch, int folder)
     return n < 0 ? -errno : 0;
 }
 
-/* A folder below an open one, no symbolic link among the parts of its path, where the kernel can say
- * that; else none at its end. */
+/* A folder below an open one, no symbolic link among the parts of its path, where the kernel can
+ * say that; else none at its end. */
 static int open_part(int root, const char *path, uint64_t flags)
 {
     struct open_how how = { .flags = flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The coroutine engine: loops on threads of their own, and how many jobs may run in them.
  *
- * A job is queued; or handed to a loop, and counts as `running` from then until it ends, but for the
- * time that it waits for jobs, so that jobs that wait for jobs always go on; when it has waited it counts
- * again, even beyond the limit. Whoever makes room hands the next one over. `out` are all that have not
- * ended: with none left after a close it is over, and who finds that out sets `ended`, as his last touch.
- * If it was destroyed before, he stops the loops instead, and the last thread gives it back.
+ * A job is queued; or handed to a loop, and counts as `running` from then until it ends, but for
+ * the time that it waits for jobs, so that jobs that wait for jobs always go on; when it has
+ * waited it counts again, even beyond the limit. Whoever makes room hands the next one over.
+ * `out` are all that have not ended: with none left after a close it is over, and who finds that
+ * out sets `ended`, as his last touch. If it was destroyed before, he stops the loops instead,
+ * and the last thread gives it back.
  *
  * Who may touch what: all that changes under the guard; under it no other. */
 #include <errno.h>
@@ -101,9 +102,9 @@ static void stop(struct pool *pool)
 
 #define BATCH 16
 
-/* With the guard, which it releases: hands over what may run, and wakes who waits for room. The pool
- * may be gone after it if nothing is out. `eager`: the one that the caller hands in right now, which may
- * begin at once; who calls this for another reason may be about to wait. */
+/* With the guard, which it releases: hands over what may run, and wakes who waits for room. The
+ * pool may be gone after it if nothing is out. `eager`: the one that the caller hands in right
+ * now, which may begin at once; who calls this for another reason may be about to wait. */
 static void go_on(struct pool *pool, const hkt_future *eager)
 {
     hkt_future *futures[BATCH];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Callbacks. A handle is IDLE; SOON, in the ready list, or on its way there from another thread;
- * LATER, among the timers, or (its alarm has rung) in the ready list; NEVER; it is IDLE again when its callback is called, and the memory is then its
- * owner's. A handle that the loop made is given back then.
+ * LATER, among the timers, or (its alarm has rung) in the ready list; NEVER; it is IDLE again
+ * when its callback is called, and the memory is then its owner's. A handle that the loop made
+ * is given back then.
  *
  * Who may touch what: all by the loop's thread, but for what has not been handed in yet. */
 #include <errno.h>

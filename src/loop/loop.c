@@ -243,8 +243,8 @@ int hkt_loop_step(hkt_loop *loop)
     return (int)count;
 }
 
-/* Cancels what is left and waits for it: false if something does not end. What others hand in meanwhile is
- * no reason to give up: it is waited for once the door is closed. */
+/* Cancels what is left and waits for it: false if something does not end. What others hand in
+ * meanwhile is no reason to give up: it is waited for once the door is closed. */
 static bool end_tasks(hkt_loop *loop)
 {
     struct hkti_strand *self = hkti_self();

@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop inside. A loop is a carrier; its ready list has, in the order of coming, coroutines that may
- * go on, tasks that are to begin, and callbacks that are to be called.
+/* The loop inside. A loop is a carrier; its ready list has, in the order of coming, coroutines
+ * that may go on, tasks that are to begin, and callbacks that are to be called.
  *
- * A turn: the thread's own strand (the base) takes in what other threads handed in, looks at the timers
- * and the fds, and switches to the first in the ready list. From there on no scheduler's stack is
- * needed: who parks or ends takes out the next one and switches to it, or begins it, on a fresh stack or
- * (who ended) on his own. When the list is empty, or the turn's budget is used up, the base goes on, so
- * fds, timers and other threads get their turn however busy the tasks are.
+ * A turn: the thread's own strand (the base) takes in what other threads handed in, looks at the
+ * timers and the fds, and switches to the first in the ready list. From there on no scheduler's
+ * stack is needed: who parks or ends takes out the next one and switches to it, or begins it, on
+ * a fresh stack or (who ended) on his own. When the list is empty, or the turn's budget is used
+ * up, the base goes on, so fds, timers and other threads get their turn however busy the tasks
+ * are.
  *
- * With nothing ready the base sleeps: on a futex, or in the poller once there are fds; for others to
- * ring the doorbell (a nudge of the base, after they have pushed: strand/carrier.h has why none is
- * missed), for the first timer, for an fd, for the end of the scope around hkt_loop_run.
+ * With nothing ready the base sleeps: on a futex, or in the poller once there are fds; for
+ * others to ring the doorbell (a nudge of the base, after they have pushed: strand/carrier.h has
+ * why none is missed), for the first timer, for an fd, for the end of the scope around
+ * hkt_loop_run.
  *
- * Driven by a foreign loop there is nobody who sleeps: between two steps the doorbell is a strand of the
- * loop's own, `outside`, that pretends to sleep in the poller; so who rings writes to its eventfd, which
- * is in the poller's set, as is a timerfd; the set is the fd that the foreign loop waits for. The
- * doorbell is changed first, then the loop looks at what was handed in.
+ * Driven by a foreign loop there is nobody who sleeps: between two steps the doorbell is a
+ * strand of the loop's own, `outside`, that pretends to sleep in the poller; so who rings writes
+ * to its eventfd, which is in the poller's set, as is a timerfd; the set is the fd that the
+ * foreign loop waits for. The doorbell is changed first, then the loop looks at what was handed
+ * in.
  *
- * The end: `closed` is set, then nobody outside hands in any more (who does, says so in `visitors`
- * first, then looks at closed; sequentially consistent, so the loop sees what was handed in).
+ * The end: `closed` is set, then nobody outside hands in any more (who does, says so in
+ * `visitors` first, then looks at closed; sequentially consistent, so the loop sees what was
+ * handed in).
  *
- * Who may touch what (others than the loop's thread as visitors): closed, stop, running, signals, carrier.remote, carrier.visitors by anybody, atomically;
- * node under the guard of loops; the rest by the loop's thread. */
+ * Who may touch what (others than the loop's thread as visitors): closed, stop, running,
+ * signals, carrier.remote, carrier.visitors by anybody, atomically; node under the guard of
+ * loops; the rest by the loop's thread. */
 #ifndef HKTI_LOOP_LOOP_H
 #define HKTI_LOOP_LOOP_H
 

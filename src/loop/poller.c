@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for fds in a loop: a table by fd of who waits for it, and the system's poller.
  *
- * An fd of anybody is told to the system for what the watches in its entry want (`armed`), once; after an
- * event it is told again for those that are left. A watch that is taken back leaves the system as it is: an
- * event that nobody wants any more costs a look, and is not told again.
+ * An fd of anybody is told to the system for what the watches in its entry want (`armed`), once;
+ * after an event it is told again for those that are left. A watch that is taken back leaves the
+ * system as it is: an event that nobody wants any more costs a look, and is not told again.
  *
- * A fd with a serial is told to the system once and for all, for each event; what nobody waits for is kept in
- * `news`, so its next wait may end at once. When somebody waits for it without the serial, it becomes an fd
- * of anybody, and the next wait with the serial tells the system again, which then says what there is.
+ * A fd with a serial is told to the system once and for all, for each event; what nobody waits
+ * for is kept in `news`, so its next wait may end at once. When somebody waits for it without
+ * the serial, it becomes an fd of anybody, and the next wait with the serial tells the system
+ * again, which then says what there is.
  *
- * The generation is in the token, so an event of an fd that was closed meanwhile is not taken for one of the
- * next fd of that number.
+ * The generation is in the token, so an event of an fd that was closed meanwhile is not taken
+ * for one of the next fd of that number.
  *
- * The base sleeps here in state ASLEEP_POLL, its eventfd being in the set; who wakes it says WAKING
- * first, as in park/sleeper.c; but for signal handlers, which only write to it (signal.c). */
+ * The base sleeps here in state ASLEEP_POLL, its eventfd being in the set; who wakes it says
+ * WAKING first, as in park/sleeper.c; but for signal handlers, which only write to it
+ * (signal.c). */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -224,8 +226,8 @@ static void happened(hkt_loop *loop, const struct hkti_os_event *event)
         (void)arm(loop->poller, fd, entry); /* it was possible before */
 }
 
-/* What the events lead to lies in as many places as there are who wait, on their stacks: it comes into the cache for all
- * at the same time. */
+/* What the events lead to lies in as many places as there are who wait, on their stacks: it
+ * comes into the cache for all at the same time. */
 static void fetch(const struct hkti_poller *poller, const struct hkti_os_event *events, int count)
 {
     const struct hkti_fd_watch *watches[MOST];
@@ -276,8 +278,8 @@ void hkti_poller_look(hkt_loop *loop)
     look(loop, -1, HKTI_PASSED, &woken);
 }
 
-/* It is over with the sleep in state ASLEEP_POLL, or with the pretence of it. `woken`: the eventfd has
- * been written to; it is so too if somebody changed the word. */
+/* It is over with the sleep in state ASLEEP_POLL, or with the pretence of it. `woken`: the
+ * eventfd has been written to; it is so too if somebody changed the word. */
 static void wake_up(struct hkti_strand *strand, bool woken)
 {
     if (!hkti_cas_acq_rel(&strand->word, HKTI_ASLEEP_POLL, HKTI_ARMED)) { /* pairs: waking */

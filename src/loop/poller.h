@@ -16,8 +16,8 @@ struct hkti_poller {
     int64_t timer_at;
 };
 
-/* What a foreign loop waits for: the poller's fd, or a negative errno. The foreign loop goes on; it has
- * called the loop. */
+/* What a foreign loop waits for: the poller's fd, or a negative errno. The foreign loop goes on;
+ * it has called the loop. */
 int hkti_outside_open(hkt_loop *loop);
 void hkti_outside_enter(hkt_loop *loop);
 void hkti_outside_leave(hkt_loop *loop);

@@ -29,8 +29,8 @@ static void look_at_clock(hkt_loop *loop, const char *who)
     loop->resumed_at = now;
 }
 
-/* Called into the cache: the frames of the one after the next, and the record of the one after that.
- * Among many tasks each of these would be a wait for memory. */
+/* Called into the cache: the frames of the one after the next, and the record of the one after
+ * that. Among many tasks each of these would be a wait for memory. */
 static inline void prefetch(const struct hkti_ready *next)
 {
     const struct hkti_ready *second = next ? next->next : NULL;
@@ -94,7 +94,8 @@ static void begin(hkt_loop *loop, struct hkti_ready *ready)
     loop->live--;
 }
 
-/* A fresh coroutine: begins what it was made for, and then what comes, as long as that is to begin. */
+/* A fresh coroutine: begins what it was made for, and then what comes, as long as that is to
+ * begin. */
 static struct hkti_coroutine *run(void *value)
 {
     hkt_loop *loop = value;
@@ -107,7 +108,8 @@ static struct hkti_coroutine *run(void *value)
     }
 }
 
-/* There is no memory for a stack. A callback is tried again later, for its memory is the caller's. */
+/* There is no memory for a stack. A callback is tried again later, for its memory is the
+ * caller's. */
 static void cannot_begin(hkt_loop *loop, struct hkti_ready *ready)
 {
     if (ready->begins != HKTI_BEGINS_TASK) {

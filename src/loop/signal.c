@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Signal handlers of loops. The system's handler sets the signal's bit in its loop, and sees to it that
- * the loop does not sleep through it; the loop, at the next turn, makes the place's handle ready. So
- * signals that come meanwhile are one call, and nothing is allocated.
+/* Signal handlers of loops. The system's handler sets the signal's bit in its loop, and sees to
+ * it that the loop does not sleep through it; the loop, at the next turn, makes the place's
+ * handle ready. So signals that come meanwhile are one call, and nothing is allocated.
  *
- * To wake the loop the handler, which may have interrupted anybody anywhere, never says WAKING: a
- * strand that sleeps in the poller has its eventfd written to, without a change of its word; from the
- * other states the word goes to NUDGED in one step. The loop clears the eventfd when it sees it.
+ * To wake the loop the handler, which may have interrupted anybody anywhere, never says WAKING:
+ * a strand that sleeps in the poller has its eventfd written to, without a change of its word;
+ * from the other states the word goes to NUDGED in one step. The loop clears the eventfd when it
+ * sees it.
  *
  * Who may touch what: the table under the guard; loop and once also by handlers, which say so in
  * `handling` first: a place is free only when none of them is at it. The handle by the loop. */
@@ -73,8 +74,8 @@ void hkti_signals_take(hkt_loop *loop)
     }
 }
 
-/* The runner's handler of Ctrl-C gives way to one of the user's. The runner is in the main thread, so there
- * its loop does not go meanwhile. */
+/* The runner's handler of Ctrl-C gives way to one of the user's. The runner is in the main
+ * thread, so there its loop does not go meanwhile. */
 static void make_way(int signo)
 {
     hkt_loop *loop = hkti_load_relaxed(&places[signo].loop);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks: making them, their names, and all of a loop. There is no list of tasks: those that have begun
- * are found by the carrier's coroutines, the others are in its ready list. */
+/* Tasks: making them, their names, and all of a loop. There is no list of tasks: those that have
+ * begun are found by the carrier's coroutines, the others are in its ready list. */
 #include <errno.h>
 #include <hocket/task.h>
 

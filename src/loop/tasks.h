@@ -5,8 +5,8 @@
 
 #include "loop/loop.h"
 
-/* `strand`: that of a task that has begun; NULL. It must not begin, end or wake tasks other than by a
- * cancel. */
+/* `strand`: that of a task that has begun; NULL. It must not begin, end or wake tasks other than
+ * by a cancel. */
 typedef void hkti_task_visitor(void *context, struct hkti_task *task, struct hkti_strand *strand);
 size_t hkti_tasks_visit(hkt_loop *loop, hkti_task_visitor *visit, void *context);
 

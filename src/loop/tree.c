@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree of tasks: who was spawned by whom, and what each waits for.
  *
- * A loop's tasks are looked at by its own thread alone. Who wants to see those of all loops hands each
- * of them a callback that writes its lines, and waits for half a second. A request has two references,
- * the asker's and the loop's; the last one gives it back.
+ * A loop's tasks are looked at by its own thread alone. Who wants to see those of all loops
+ * hands each of them a callback that writes its lines, and waits for half a second. A request
+ * has two references, the asker's and the loop's; the last one gives it back.
  *
- * Who may touch what: the list of loops under the guard, under which requests are handed in, so that a
- * loop is there meanwhile; refs atomically. */
+ * Who may touch what: the list of loops under the guard, under which requests are handed in, so
+ * that a loop is there meanwhile; refs atomically. */
 #include <errno.h>
 #include <hocket/event.h>
 #include <stdio.h>
@@ -177,8 +177,8 @@ static void write_line(const struct tree *tree, const hkt_task_info *info, int d
     sink(context, line);
 }
 
-/* Of children[at], who has been written: its first child; or who comes after it or after one of those
- * above it. Their number if there is none. */
+/* Of children[at], who has been written: its first child; or who comes after it or after one of
+ * those above it. Their number if there is none. */
 static size_t follow(const struct tree *tree, size_t at, int *depth)
 {
     uint64_t number = tree->children[at].number;
@@ -198,8 +198,8 @@ static size_t follow(const struct tree *tree, size_t at, int *depth)
     return next;
 }
 
-/* A tree may be deep, and the stack is small: without recursion. Those at a great depth are not indented
- * further. */
+/* A tree may be deep, and the stack is small: without recursion. Those at a great depth are not
+ * indented further. */
 #define DEEPEST 32
 static void write_all(const struct tree *tree, line_sink *sink, void *context)
 {

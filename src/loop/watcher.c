@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Watchers: a callback for an fd. Each is a task of the loop, which waits for the fd, calls, gives way,
- * and waits again. Taken back, the task is cancelled, unless it is its own callback that does so; it
- * calls no more, and gives the watcher back at its end.
+/* Watchers: a callback for an fd. Each is a task of the loop, which waits for the fd, calls,
+ * gives way, and waits again. Taken back, the task is cancelled, unless it is its own callback
+ * that does so; it calls no more, and gives the watcher back at its end.
  *
  * All by the loop's thread. */
 #include <errno.h>

@@ -18,7 +18,7 @@ static const struct {
     { -ECANCELED, "cancelled (-ECANCELED)" },
     { -EAGAIN, "not now, and waiting was not wanted (-EAGAIN)" },
     { -ESHUTDOWN, "shut down: it takes or gives no more (-ESHUTDOWN)" },
-    { -EPIPE, "broken: the others will not come (-EPIPE)" },
+    { -EPIPE, "broken: the other side has gone, or will not come (-EPIPE)" },
     { -EDEADLK, "the caller would wait for itself (-EDEADLK)" },
     { -EINVAL, "an argument is out of its range (-EINVAL)" },
     { -EALREADY, "it was done before, and is done once (-EALREADY)" },
@@ -31,6 +31,7 @@ static const struct {
     { -EBADMSG, "the bytes make no sense (-EBADMSG)" },
     { -EKEYREJECTED, "the certificate or key is not good (-EKEYREJECTED)" },
     { -EOPNOTSUPP, "this object cannot do that (-EOPNOTSUPP)" },
+    { -EINTR, "ended by Ctrl-C (-EINTR)" },
     { -ENOSYS, "not in this build, or not on this system (-ENOSYS)" },
 };
 
@@ -41,7 +42,10 @@ const char *hkt_strerror(int err)
             return table[i].words;
     struct hkti_strand *self = hkti_self();
     const char *words = err < 0 && err > -4096 ? strerrordesc_np(-err) : NULL;
-    snprintf(self->words, sizeof self->words, "%s (%d)", words ? words : "unknown error", err);
+    if (words)
+        snprintf(self->words, sizeof self->words, "%s (-%s)", words, strerrorname_np(-err));
+    else
+        snprintf(self->words, sizeof self->words, "unknown error (%d)", err);
     return self->words;
 }
 
@@ -55,6 +59,10 @@ int hkt_fail(int err, const char *format, ...)
     va_start(values, format);
     vsnprintf(self->sentence, sizeof self->sentence, format, values);
     va_end(values);
+    /* What came from outside shall not look like a line of its own. */
+    for (char *at = self->sentence; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
     self->sentence_err = err;
     errno = saved;
     return err;

@@ -24,8 +24,8 @@ extern const struct hkti_sleeper hkti_sleeper_poll;
 /* Set by the layer strand, before anybody sleeps so; atomic. */
 extern const struct hkti_sleeper *hkti_sleeper_switched;
 
-/* May it pay for the strand to try for a while before it waits? Not for a loop's task: who would end its
- * wait may be on its own thread. */
+/* May it pay for the strand to try for a while before it waits? Not for a loop's task: who would
+ * end its wait may be on its own thread. */
 static inline bool hkti_strand_may_spin(const struct hkti_strand *self)
 {
     return self->sleeper == NULL || !self->sleeper->takes_fds;

@@ -28,9 +28,10 @@ struct hkti_wait_list {
     struct hkti_node head;
 };
 
-/* Waiting for an fd, beside everything else. With a serial, which no other fd has or had, the loop's poller
- * keeps what it hears of the fd between two waits: so the wait need not be preceded by a look, but by a try
- * that left nothing over, since an earlier wait for the same event or ever. */
+/* Waiting for an fd, beside everything else. With a serial, which no other fd has or had, the
+ * loop's poller keeps what it hears of the fd between two waits: so the wait need not be
+ * preceded by a look, but by a try that left nothing over, since an earlier wait for the same
+ * event or ever. */
 struct hkti_fd_interest {
     int fd;
     short events, revents; /* of poll */

@@ -21,7 +21,7 @@ static void keep_line(void *context, const char *line)
 static const int listed[] = { -ETIMEDOUT,    -ECANCELED,  -EAGAIN,   -ESHUTDOWN, -EPIPE,
                               -EDEADLK,      -EINVAL,     -EALREADY, -ENOMEM,    -EBUSY,
                               -ENOENT,       -EEXIST,     -ENODATA,  -EMSGSIZE,  -EBADMSG,
-                              -EKEYREJECTED, -EOPNOTSUPP, -ENOSYS };
+                              -EKEYREJECTED, -EOPNOTSUPP, -EINTR,    -ENOSYS };
 
 TEST(listed_values_have_constant_words)
 {
