@@ -186,7 +186,7 @@ static int connect_any(hkt_stream **stream, const hkt_address *addresses, int co
     if (fd < 0)
         return fd;
     hkti_stream_give_way(); /* this machine answers at once */
-    return hkti_socket_stream(stream, fd);
+    return hkti_stream_of_socket(stream, fd);
 }
 
 /* The families in turn, each in its own order. */

@@ -7,8 +7,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "io/stream.h"
-
 int hkti_socket_open(int family, int type)
 {
     int saved = errno;
@@ -31,11 +29,6 @@ int hkti_socket_kind(int fd)
 {
     bool tcp = hkti_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0;
     return tcp ? HKTI_CHANNEL_TCP : HKTI_CHANNEL_SOCKET;
-}
-
-int hkti_socket_stream(hkt_stream **stream, int fd)
-{
-    return hkti_stream_make(stream, fd, (enum hkti_channel_kind)hkti_socket_kind(fd));
 }
 
 typedef int name_call(int fd, struct sockaddr *address, socklen_t *length);

@@ -9,8 +9,6 @@
 
 /* An fd, or a negative errno. */
 int hkti_socket_open(int family, int type);
-/* A stream of one that is connected, whose fd it owns, on every path. */
-int hkti_socket_stream(hkt_stream **stream, int fd);
 /* What kind of channel one that is connected is; TCP's has TCP_NODELAY on from now on. */
 int hkti_socket_kind(int fd);
 /* Where a channel's socket is, or what it is connected with: 0; -ESHUTDOWN, errors of the

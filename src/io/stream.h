@@ -53,6 +53,8 @@ struct hkt_stream {
 
 /* A stream of an fd, which is closed if there is no memory. */
 int hkti_stream_make(hkt_stream **stream, int fd, enum hkti_channel_kind kind);
+/* The same of a socket that is connected. */
+int hkti_stream_of_socket(hkt_stream **stream, int fd);
 /* The same in two steps: the memory (NULL: there is none), to be given back by
  * hkti_release_lines; and the fd. */
 hkt_stream *hkti_stream_allocate(void);

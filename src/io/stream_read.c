@@ -31,20 +31,6 @@ void hkti_stream_end_read(hkt_stream *stream)
     hkti_channel_leave_reader(&stream->channel);
 }
 
-static int plain_read(hkt_stream *stream, void *data, size_t size, short *wants)
-{
-    (void)wants;
-    return hkti_channel_read(&stream->channel, data, size);
-}
-
-static int plain_write(hkt_stream *stream, const struct iovec *pieces, int count, short *wants)
-{
-    (void)wants;
-    return hkti_channel_write(&stream->channel, pieces, count);
-}
-
-const struct hkti_stream_layer hkti_stream_plain = { .read = plain_read, .write = plain_write };
-
 /* Before a reader waits, what is kept for writing is sent, or the other side could wait for it.
  * Another one who writes does that himself. */
 static int send_kept(hkt_stream *stream)
