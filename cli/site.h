@@ -53,7 +53,7 @@ struct site {
 /* client.c: serves one client, whose site is `arg` (hkt_stream_handler). */
 int client_serve(hkt_stream *stream, void *arg);
 
-/* Sends what is kept: 0, or a negative errno, and the client is broken. */
+/* sending.c: sends what is kept: 0, or a negative errno, and the client is broken. */
 int client_flush(struct client *client);
 
 /* Sends what is kept, and that, as client_flush. */

@@ -77,6 +77,12 @@ extern const struct hkti_stream_layer hkti_tls_layer;
 /* How links are read and written, and the BIO of one; NULL: no memory. */
 BIO_METHOD *hkti_tls_bio_method(void);
 BIO *hkti_tls_bio(struct hkti_tls_link *link);
+/* Is there something that the system has not taken? */
+static inline bool hkti_tls_keeps(const struct hkti_tls_link *link)
+{
+    return link->kept_end > 0;
+}
+
 /* Under the lock: sends what is kept: 0, -EAGAIN, errors. */
 int hkti_tls_flush(struct hkti_tls_link *link);
 
