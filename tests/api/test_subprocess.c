@@ -263,7 +263,8 @@ TEST(bad_arguments_are_told)
                  -EBADF);
     CHECK(child == NULL);
     child = must_exec(ARGV("true"), NULL);
-    CHECK_EQ(hkt_subprocess_communicate(child, "x", 1, &(hkt_subprocess_result){ NULL }), -EINVAL);
+    CHECK_EQ(hkt_subprocess_communicate(child, "x", 1, &(hkt_subprocess_result){ .output = NULL }),
+             -EINVAL);
     CHECK_EQ(must_wait(child), 0);
     hkt_subprocess_destroy(child);
     child = must_exec(ARGV("sleep", "1000"), NULL);
