@@ -282,7 +282,7 @@ static atomic_bool over;
 static int churn_values(void *arg)
 {
     hkt_local *const *fixed = arg;
-    while (!over) {
+    do { /* once at the least, however late it comes */
         hkt_local *own;
         CHECK_EQ(hkt_local_create(&own, drop), 0);
         CHECK_EQ(hkt_local_set(own, &own), 0);
@@ -290,7 +290,7 @@ static int churn_values(void *arg)
         CHECK(hkt_local_get(*fixed) == &own);
         CHECK(hkt_local_get(own) == &own);
         hkt_local_destroy(own);
-    }
+    } while (!over);
     return 0;
 }
 
