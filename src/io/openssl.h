@@ -63,7 +63,6 @@
     X(SSL_get_servername)                                                                          \
     X(SSL_get0_peer_certificate)                                                                   \
     X(SSL_SESSION_dup)                                                                             \
-    X(SSL_SESSION_up_ref)                                                                          \
     X(SSL_SESSION_free)
 
 /* Those of libcrypto. */

@@ -86,23 +86,19 @@ static int session_keep(SSL *ssl, SSL_SESSION *given)
     return 0;
 }
 
+/* Copied under the guard: who replaces the session frees it, and must not come between. */
 SSL_SESSION *hkti_tls_session_find(hkt_tls *tls, const char *name)
 {
-    SSL_SESSION *session = NULL;
+    SSL_SESSION *copy = NULL;
     if (tls->sessions == NULL || name[0] == 0)
         return NULL;
     hkti_guard_acquire(&tls->guard);
-    for (int i = 0; i < HKTI_TLS_SESSIONS && session == NULL; i++)
+    for (int i = 0; i < HKTI_TLS_SESSIONS && copy == NULL; i++)
         if (strcmp(tls->sessions[i].name, name) == 0) {
-            session = tls->sessions[i].session;
             tls->sessions[i].used = ++tls->uses;
-            CALL(SSL_SESSION_up_ref)(session);
+            copy = CALL(SSL_SESSION_dup)(tls->sessions[i].session);
         }
     hkti_guard_release(&tls->guard);
-    if (session == NULL)
-        return NULL;
-    SSL_SESSION *copy = CALL(SSL_SESSION_dup)(session);
-    CALL(SSL_SESSION_free)(session);
     return copy;
 }
 
