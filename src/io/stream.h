@@ -74,5 +74,7 @@ int hkti_stream_begin_write(hkt_stream *stream);
 void hkti_stream_end_write(hkt_stream *stream);
 /* By a writer: sends what is kept, then the pieces: 0. */
 int hkti_stream_send(hkt_stream *stream, const struct iovec *pieces, int count);
+/* By a writer: sends what is kept, and the layer takes leave: 0. */
+int hkti_stream_finish(hkt_stream *stream);
 
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams: how they end. Who closes in good order is a writer for that, behind the others. */
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/memory.h"
 #include "base/report.h"
 #include "io/stream.h"
-#include "park/scope.h"
 
 /* Leave is taken by writing; others who write come first. */
 static int take_leave(hkt_stream *stream)
@@ -16,14 +14,7 @@ static int take_leave(hkt_stream *stream)
     if (err < 0)
         return err == -ESHUTDOWN ? 0 : err;
     if (!stream->eof_sent)
-        err = hkti_stream_send(stream, NULL, 0);
-    while (err == 0 && stream->layer->finish) {
-        short wants = POLLOUT;
-        err = stream->layer->finish(stream, &wants);
-        if (err != -EAGAIN)
-            break;
-        err = hkti_stream_await(stream, wants);
-    }
+        err = hkti_stream_finish(stream);
     if (err == 0 && stream->layer->discard && hkti_channel_enter_reader(&stream->channel) == 0) {
         stream->layer->discard(stream);
         hkti_channel_leave_reader(&stream->channel);

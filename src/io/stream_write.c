@@ -295,19 +295,26 @@ int hkt_stream_set_write_buffer(hkt_stream *stream, size_t size)
     return err;
 }
 
+int hkti_stream_finish(hkt_stream *stream)
+{
+    int err = hkti_stream_send(stream, NULL, 0);
+    while (err == 0 && stream->layer->finish) {
+        short wants = POLLOUT;
+        err = stream->layer->finish(stream, &wants);
+        if (err != -EAGAIN)
+            break;
+        err = hkti_stream_await(stream, wants);
+    }
+    return err;
+}
+
 int hkt_stream_write_eof(hkt_stream *stream)
 {
     int err = hkti_stream_begin_write(stream);
     if (err < 0)
         return err;
-    err = stream->eof_sent ? 0 : hkti_stream_send(stream, NULL, 0);
-    while (err == 0 && !stream->eof_sent && stream->layer->finish) {
-        short wants = POLLOUT;
-        err = stream->layer->finish(stream, &wants);
-        if (err == 0)
-            break;
-        err = err == -EAGAIN ? hkti_stream_await(stream, wants) : err;
-    }
+    if (!stream->eof_sent)
+        err = hkti_stream_finish(stream);
     if (err == 0 && !stream->eof_sent && stream->layer == &hkti_stream_plain)
         err = hkti_channel_end_output(&stream->channel);
     if (err == 0)
