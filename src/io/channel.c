@@ -34,10 +34,8 @@ void hkti_channel_open(struct hkti_channel *channel, int fd, enum hkti_channel_k
 
 static void gone(struct hkti_channel *channel)
 {
-    int saved = errno;
     if (!channel->borrowed)
-        (void)close(channel->fd);
-    errno = saved;
+        hkti_os_close(channel->fd);
 }
 
 /* One more, with that bit, which nobody else may have. */

@@ -39,7 +39,7 @@ struct attempts {
 
 static void forget(struct attempts *all, int i)
 {
-    hkti_os_wake_fd_close(all->fds[i]);
+    hkti_os_close(all->fds[i]);
     all->fds[i] = -1;
     all->running--;
 }
@@ -72,7 +72,7 @@ static int set_out(const hkt_address *address, const hkt_connect_options *option
     }
     if (err == 0)
         return fd;
-    hkti_os_wake_fd_close(fd);
+    hkti_os_close(fd);
     return err;
 }
 
@@ -182,7 +182,7 @@ static int connect_any(hkt_stream **stream, const hkt_address *addresses, int co
     for (int i = 0; i < all.begun; i++)
         if (all.fds[i] >= 0)
             forget(&all, i);
-    hkti_os_wake_fd_close(all.poller);
+    hkti_os_close(all.poller);
     if (fd < 0)
         return fd;
     hkti_stream_give_way(); /* this machine answers at once */

@@ -52,24 +52,19 @@ static int make(hkt_datagram **socket, int fd, bool sequenced)
     return 0;
 }
 
-static int set(int fd, int level, int name, int value)
-{
-    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
-}
-
 /* A socket for that address, set up: an fd. `only`: of an IPv6 one, is it without IPv4; -1: as the
  * system likes it. */
 static int open_socket(const hkt_address *address, const hkt_datagram_options *options, int only)
 {
     int family = hkt_address_sockaddr(address)->sa_family;
-    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = hkti_socket_open(family, SOCK_DGRAM);
     if (fd < 0)
-        return -errno;
-    int err = options->broadcast ? set(fd, SOL_SOCKET, SO_BROADCAST, 1) : 0;
+        return fd;
+    int err = options->broadcast ? hkti_socket_set(fd, SOL_SOCKET, SO_BROADCAST, 1) : 0;
     if (err == 0 && options->reuse_port)
-        err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+        err = hkti_socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (err == 0 && family == AF_INET6 && only >= 0)
-        err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, only);
+        err = hkti_socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, only);
     if (err < 0)
         close(fd);
     return err < 0 ? err : fd;

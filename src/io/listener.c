@@ -33,18 +33,11 @@ static const char *path_of(const hkt_address *address)
     return ((const struct sockaddr_un *)hkt_address_sockaddr(address))->sun_path;
 }
 
-static void close_fd(int fd)
-{
-    int saved = errno;
-    (void)close(fd);
-    errno = saved;
-}
-
 static int make(hkt_listener **listener, int fd, const hkt_address *address)
 {
     hkt_listener *made = hkti_allocate(sizeof *made);
     if (made == NULL) {
-        close_fd(fd);
+        hkti_os_close(fd);
         return -ENOMEM;
     }
     hkti_channel_open(&made->channel, fd, HKTI_CHANNEL_SOCKET);
@@ -78,7 +71,7 @@ static int open_ip(const hkt_address *address, const hkt_listen_options *options
     if (err == 0)
         err = listen_on(fd, address, options);
     if (err < 0)
-        close_fd(fd);
+        hkti_os_close(fd);
     return err < 0 ? err : fd;
 }
 
@@ -132,7 +125,7 @@ static int clear_way(const hkt_address *address)
     if (fd < 0)
         return fd;
     int err = connect(fd, hkt_address_sockaddr(address), address->length) == 0 ? 0 : errno;
-    close_fd(fd);
+    hkti_os_close(fd);
     if (err != ECONNREFUSED)
         return -EADDRINUSE;
     return unlink(path_of(address)) < 0 && errno != ENOENT ? -errno : 0;
@@ -157,7 +150,7 @@ static int open_unix(const hkt_address *address, const hkt_listen_options *optio
         return fd;
     if (bound && file)
         (void)unlink(path_of(address));
-    close_fd(fd);
+    hkti_os_close(fd);
     return err;
 }
 
@@ -215,7 +208,7 @@ int hkt_listener_adopt(hkt_listener **listener, int fd)
     errno = saved;
     if (err < 0) {
         if (err != -EBADF)
-            close_fd(fd);
+            hkti_os_close(fd);
         return err;
     }
     return make(listener, fd, NULL);

@@ -166,6 +166,6 @@ void hkt_signals_destroy(hkt_signals *signals)
         if (signals->claimed & bit_of(signo))
             hkti_signal_disclaim(signo);
     if (signals->fd >= 0)
-        hkti_os_wake_fd_close(signals->fd);
+        hkti_os_close(signals->fd);
     hkti_release(signals, sizeof *signals);
 }

@@ -34,14 +34,6 @@
 #define PATIENCE 5.0
 #define LIMIT ((size_t)64 << 20)
 
-void hkti_process_close(int fd)
-{
-    int saved = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    errno = saved;
-}
-
 static int make_pipe(int fds[2], int ours)
 {
     int saved = errno;
@@ -122,7 +114,7 @@ static int start(pid_t *pid, char *const argv[], const hkt_subprocess_options *o
     }
     (void)posix_spawn_file_actions_destroy(&actions);
     for (int i = 0; i < 3; i++)
-        hkti_process_close(moved[i]);
+        hkti_os_close(moved[i]);
     return err;
 }
 
@@ -247,7 +239,7 @@ static bool is_member(int folder, const char *number, pid_t group)
     if (fd < 0)
         return false;
     ssize_t length = read(fd, line, sizeof line - 1);
-    hkti_process_close(fd);
+    hkti_os_close(fd);
     line[length > 0 ? length : 0] = '\0';
     const char *rest = strrchr(line, ')');
     char state;
@@ -270,7 +262,7 @@ int hkti_process_member(const struct hkti_process *process)
         if (fd >= 0 && is_member(dirfd(all), entry->d_name, process->pid))
             found = fd;
         else
-            hkti_process_close(fd);
+            hkti_os_close(fd);
     }
     if (all)
         (void)closedir(all);
@@ -322,7 +314,7 @@ void hkti_subprocess_give_back(hkt_subprocess *child)
             hkt_stream_abort(child->streams[i]);
         hkt_stream_destroy(child->streams[i]);
     }
-    hkti_process_close(child->process.pidfd);
+    hkti_os_close(child->process.pidfd);
     hkti_release(child, sizeof *child);
 }
 
@@ -347,7 +339,7 @@ int hkt_subprocess_exec(hkt_subprocess **child, char *const argv[],
     if (err == 0)
         err = spawn(&made->process, argv, options, fds);
     for (int i = 0; i < 3; i++)
-        hkti_process_close(theirs[i]);
+        hkti_os_close(theirs[i]);
     if (err < 0) {
         hkti_subprocess_give_back(made);
         return err;

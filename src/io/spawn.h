@@ -28,9 +28,6 @@ int hkti_process_signal(const struct hkti_process *process, int signo);
  * found. */
 int hkti_process_member(const struct hkti_process *process);
 
-/* Closes it, unless it is -1; errno stays. */
-void hkti_process_close(int fd);
-
 /* subprocess.c says who may touch what. */
 struct hkt_subprocess {
     struct hkti_process process;

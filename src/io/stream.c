@@ -42,9 +42,7 @@ int hkti_stream_make(hkt_stream **stream, int fd, enum hkti_channel_kind kind)
 {
     hkt_stream *made = hkti_stream_allocate();
     if (made == NULL) {
-        int saved = errno;
-        (void)close(fd);
-        errno = saved;
+        hkti_os_close(fd);
         return -ENOMEM;
     }
     hkti_stream_open(made, fd, kind);

@@ -34,14 +34,13 @@ int hkt_stream_adopt(hkt_stream **stream, int fd, bool borrow)
         return -EBADF;
     int saved = errno;
     int kind = kind_of(fd);
+    errno = saved;
     hkt_stream *made = kind < 0 ? NULL : hkti_stream_allocate();
     if (made == NULL) {
         if (!borrow && kind != -EBADF)
-            (void)close(fd);
-        errno = saved;
+            hkti_os_close(fd);
         return kind < 0 ? kind : -ENOMEM;
     }
-    errno = saved;
     hkti_stream_open(made, fd, (enum hkti_channel_kind)kind);
     made->channel.borrowed = borrow;
     *stream = made;
@@ -52,9 +51,7 @@ static int make_two(hkt_stream *made[2], const int fds[2], enum hkti_channel_kin
 {
     int err = hkti_stream_make(&made[0], fds[0], kind);
     if (err < 0) {
-        int saved = errno;
-        (void)close(fds[1]);
-        errno = saved;
+        hkti_os_close(fds[1]);
         return err;
     }
     err = hkti_stream_make(&made[1], fds[1], kind);

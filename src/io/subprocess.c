@@ -154,7 +154,7 @@ static void finish(hkt_subprocess *child, int signo, hkt_deadline deadline)
         int err = await_surely(child, process->pidfd, deadline.ns), member;
         while (err == 0 && process->leads && (member = hkti_process_member(process)) >= 0) {
             err = await_surely(child, member, deadline.ns);
-            hkti_process_close(member);
+            hkti_os_close(member);
         }
         (void)hkti_process_signal(process, SIGKILL);
     }
@@ -337,7 +337,7 @@ static int await_any(struct talk *talk)
     if (open <= 1)
         return open ? await_one(streams[last], last == 0 ? POLLOUT : POLLIN) : 0;
     if (open != talk->watched) {
-        hkti_process_close(talk->set);
+        hkti_os_close(talk->set);
         talk->watched = 0;
         talk->set = hkti_os_poller_open();
         err = talk->set < 0 ? talk->set : 0;
@@ -386,7 +386,7 @@ int hkt_subprocess_communicate(hkt_subprocess *child, const void *input, size_t 
     if (!hkti_cas_relaxed(&child->communicated, 0, 1))
         return hkt_fail(-EALREADY, "hkt_subprocess_communicate: it was called before");
     int err = talk_to_end(&talk);
-    hkti_process_close(talk.set);
+    hkti_os_close(talk.set);
     hkti_release(talk.dropped, DROPPED);
     return err < 0 ? err : hkt_subprocess_wait(child, &result->code);
 }

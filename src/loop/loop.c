@@ -292,7 +292,7 @@ void hkt_loop_destroy(hkt_loop *loop)
     hkti_carrier_end(&loop->carrier);
     hkti_poller_close(loop);
     if (loop->outside.wake_fd)
-        hkti_os_wake_fd_close(loop->outside.wake_fd - 1);
+        hkti_os_close(loop->outside.wake_fd - 1);
     hkti_overflow_thread_end();
     hkti_release_lines(loop, sizeof *loop);
 }

@@ -68,7 +68,7 @@ int hkti_poller_open(hkt_loop *loop)
     int err = poller->fd < 0 ? poller->fd : add_wake_fd(poller, loop->carrier.base);
     if (err < 0) {
         if (poller->fd >= 0)
-            hkti_os_wake_fd_close(poller->fd);
+            hkti_os_close(poller->fd);
         hkti_release(poller, sizeof *poller);
         return err;
     }
@@ -82,9 +82,9 @@ void hkti_poller_close(hkt_loop *loop)
     if (poller == NULL)
         return;
     loop->poller = NULL;
-    hkti_os_wake_fd_close(poller->fd);
+    hkti_os_close(poller->fd);
     if (poller->timer_fd >= 0)
-        hkti_os_wake_fd_close(poller->timer_fd);
+        hkti_os_close(poller->timer_fd);
     hkti_release(poller->entries, poller->room * sizeof *poller->entries);
     hkti_release(poller, sizeof *poller);
 }

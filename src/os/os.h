@@ -70,14 +70,15 @@ unsigned hkti_os_cpu_count(void);
  */
 int hkti_os_poll(int fd, short events, short *revents, int wake_fd, int64_t deadline);
 
-/* An eventfd: to make one (or a negative errno), to make it readable, to make it not readable, to
- * close it. */
+/* Closes an fd of any kind; -1 is none. errno stays, here as everywhere. */
+void hkti_os_close(int fd);
+
+/* An eventfd: to make one (or a negative errno), to make it readable, to make it not readable. */
 int hkti_os_wake_fd_open(void);
 void hkti_os_wake_fd_set(int fd);
 void hkti_os_wake_fd_clear(int fd);
-void hkti_os_wake_fd_close(int fd);
 
-/* A set of fds, itself an fd, or a negative errno; closed as an eventfd is. Watching an fd for `events`
+/* A set of fds, itself an fd, or a negative errno. Watching an fd for `events`
  * (of poll), it is told with the token: once, and then no more until it is watched again; or as long as
  * it is ready; or each time that there is more of it than before, and once if it is ready now. What is
  * closed leaves the set. 0, or a negative errno. */

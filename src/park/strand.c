@@ -46,7 +46,7 @@ void hkti_strand_forget(struct hkti_strand *self)
         if (events->ends)
             events->ends(self);
     if (self->wake_fd)
-        hkti_os_wake_fd_close(self->wake_fd - 1);
+        hkti_os_close(self->wake_fd - 1);
     self->wake_fd = 0;
     self->registered = 0;
 }

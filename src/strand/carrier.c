@@ -98,7 +98,7 @@ void hkti_carrier_end(struct hkti_carrier *carrier)
         struct hkti_coroutine *coroutine = carrier->made;
         carrier->made = coroutine->next_made;
         if (coroutine->strand.wake_fd)
-            hkti_os_wake_fd_close(coroutine->strand.wake_fd - 1);
+            hkti_os_close(coroutine->strand.wake_fd - 1);
         hkti_sanitizers_end(coroutine);
         struct hkti_stack stack = coroutine->stack;
         hkti_stack_give(&stack);

@@ -87,6 +87,6 @@ void hkti_signal_report_stop(void)
         hkt_event_clear(&ready);
     }
     if (fd >= 0)
-        hkti_os_wake_fd_close(fd);
+        hkti_os_close(fd);
     fd = -1;
 }

@@ -331,7 +331,7 @@ TEST(poll_waits_for_real_fds_in_virtual_time)
     CHECK_EQ(pipe(fds), 0);
     wake_fd = hkti_os_wake_fd_open();
     CHECK_EQ(lab_simulate(HKT_SIMULATE_MIXED, 500, poll_fds, NULL), 0);
-    hkti_os_wake_fd_close(wake_fd);
+    hkti_os_close(wake_fd);
     close(fds[0]);
     close(fds[1]);
 }

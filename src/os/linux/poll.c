@@ -69,9 +69,10 @@ void hkti_os_wake_fd_clear(int fd)
     errno = saved;
 }
 
-void hkti_os_wake_fd_close(int fd)
+void hkti_os_close(int fd)
 {
     int saved = errno;
-    close(fd);
+    if (fd >= 0)
+        (void)close(fd);
     errno = saved;
 }
