@@ -375,6 +375,21 @@ TEST(a_unix_socket_removes_its_file_only_if_it_still_is_the_same)
     folder_close(&folder);
 }
 
+/* Fills the queue of a Unix socket that listens; how many fds that took. */
+static int fill_queue(const hkt_address *address, int fds[8])
+{
+    for (int count = 0; count < 8; count++) {
+        fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        CHECK(fds[count] >= 0);
+        if (connect(fds[count], hkt_address_sockaddr(address), address->length) < 0) {
+            CHECK_EQ(errno, EAGAIN);
+            CHECK_EQ(close(fds[count]), 0);
+            return count;
+        }
+    }
+    test_fail(__FILE__, __LINE__, "the queue has no end");
+}
+
 /* A Unix socket whose queue is full is waited for, as connect(2) would. */
 TEST(a_full_unix_socket_is_waited_for)
 {
@@ -384,20 +399,28 @@ TEST(a_full_unix_socket_is_waited_for)
     struct connecting to[12];
     struct beside callers[12];
     hkt_address address;
+    int fillers[8];
     folder_open(&folder);
     CHECK_EQ(
         hkt_listener_create_unix(&listener, folder.path, &(hkt_listen_options){ .backlog = 1 }), 0);
     CHECK_EQ(hkt_listener_address(listener, &address), 0);
+    int count = fill_queue(&address, fillers);
     for (int i = 0; i < 12; i++) {
         to[i] = (struct connecting){ .address = &address };
         beside_start(&callers[i], call_connect, &to[i]);
     }
-    CHECK_EQ(hkt_sleep(0.01), 0);
     double before = hkt_monotonic();
     CHECK_EQ(hkt_stream_connect_unix(&accepted, folder.path,
                                      &(hkt_connect_options){ .deadline = hkt_after(0.02) }),
              -ETIMEDOUT);
     CHECK(hkt_monotonic() - before >= 0.02);
+    for (int i = 0; i < 12; i++)
+        CHECK(!atomic_load(&to[i].done));
+    for (int i = 0; i < count; i++) {
+        CHECK_EQ(hkt_listener_accept(listener, &accepted), 0);
+        hkt_stream_destroy(accepted);
+        CHECK_EQ(close(fillers[i]), 0);
+    }
     for (int i = 0; i < 12; i++) {
         CHECK_EQ(hkt_listener_accept(listener, &accepted), 0);
         streams[i] = accepted;
