@@ -22,6 +22,11 @@
  *   -EBADMSG        the bytes make no sense                      (SSLError)
  *   -EKEYREJECTED   a certificate or key is not good             (SSLCertVerificationError)
  *   -EOPNOTSUPP     this object cannot do that                   (UnsupportedOperation)
+ *   -EOWNERDEAD     who held it died, and it is yours; who       (BrokenExecutor)
+ *                   worked on it died: of a job, of a process
+ *   -EPERM          not permitted, or for the owner alone        (PermissionError)
+ *   -ENOEXEC        no program that runs here, or another build  (OSError)
+ *   -EOVERFLOW      a number would leave its range               (OverflowError)
  *   -EINTR          a Ctrl-C ended it: of hkt_run alone          (KeyboardInterrupt)
  *   -ENOSYS         not in this build, or not on this system     (NotImplementedError)
  *

@@ -35,7 +35,9 @@ struct hkti_seam {
     uint64_t (*atomic)(enum hkti_atomic_op op, void *p, size_t size, uint64_t a, uint64_t b,
                        int order /* __ATOMIC_RELAXED, ... */);
     int (*futex_wait)(uint32_t *word, uint32_t expected, int64_t deadline);
-    void (*futex_wake)(uint32_t *word, int count);
+    int (*futex_wait_many)(uint32_t *word, uint32_t expected, uint32_t *const shared[],
+                           const uint32_t shared_expected[], size_t n, int64_t deadline);
+    void (*futex_wake)(uint32_t *word, int count); /* of this process's words and of shared ones */
     int64_t (*now)(void);
     void (*pause)(void); /* the caller spins: others should go on */
     void *(*local)(void);

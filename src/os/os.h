@@ -22,6 +22,19 @@ int hkti_os_futex_wait(uint32_t *word, uint32_t expected, int64_t deadline);
  * written. */
 void hkti_os_futex_wake(uint32_t *word, int count);
 
+/* The same of words that several processes have mapped. The wait is for either: the caller's own `word`,
+ * of this process, or `shared`, of which other processes wake sleepers. -ENOSYS: the system cannot
+ * wait for two (it never can on Linux before 5.16). `word` NULL: only for the other one, which any
+ * system can. */
+int hkti_os_futex_wait_either(uint32_t *word, uint32_t expected, uint32_t *shared,
+                              uint32_t shared_expected, int64_t deadline);
+void hkti_os_shared_futex_wake(uint32_t *word, int count);
+/* Waits for any of n shared words (n <= HKTI_OS_FUTEX_MANY) and the caller's own: 0, -ETIMEDOUT,
+ * -ENOSYS. */
+#define HKTI_OS_FUTEX_MANY 127
+int hkti_os_futex_wait_many(uint32_t *word, uint32_t expected, uint32_t *const shared[],
+                            const uint32_t shared_expected[], size_t n, int64_t deadline);
+
 /* For spinning: a hint to the processor (some 40 ns). */
 void hkti_os_pause(void);
 

@@ -31,6 +31,10 @@ static const struct {
     { -EBADMSG, "the bytes make no sense (-EBADMSG)" },
     { -EKEYREJECTED, "the certificate or key is not good (-EKEYREJECTED)" },
     { -EOPNOTSUPP, "this object cannot do that (-EOPNOTSUPP)" },
+    { -EOWNERDEAD, "who held it or worked on it has died (-EOWNERDEAD)" },
+    { -EPERM, "not permitted, or for the owner alone (-EPERM)" },
+    { -ENOEXEC, "no program that runs here, or of another build (-ENOEXEC)" },
+    { -EOVERFLOW, "a number would leave its range (-EOVERFLOW)" },
     { -EINTR, "ended by Ctrl-C (-EINTR)" },
     { -ENOSYS, "not in this build, or not on this system (-ENOSYS)" },
 };

@@ -2,25 +2,42 @@
 /* Sleeping on a futex, and sleeping in ppoll.
  *
  * On a futex: the waker changes the word, then makes the system call with its address alone; the
- * sleeper may be gone by then, which harms nobody.
+ * sleeper may be gone by then, which harms nobody. Who waits for a shared word, too, sleeps on both at
+ * once; where the system cannot do that, on its own one for a millisecond at a time.
  * In ppoll: the waker needs the eventfd, so it says WAKING first, and the sleeper does not go on
  * until that is over; then it empties the eventfd, which nobody else is at. */
 #include "park/sleeper.h"
 
 #include <errno.h>
 
+#include "base/seconds.h"
 #include "park/wait.h"
+
+static int sleep_on_both(uint32_t *word, const struct hkti_word_interest *shared, int64_t deadline)
+{
+    int err = hkti_os_futex_wait_either(word, HKTI_ASLEEP_FUTEX, shared->word, shared->value,
+                                        deadline);
+    if (err != -ENOSYS)
+        return err;
+    int64_t slice = hkti_os_now() + HKTI_MILLISECOND;
+    bool last = deadline != 0 && deadline <= slice;
+    err = hkti_os_futex_wait(word, HKTI_ASLEEP_FUTEX, last ? deadline : slice);
+    return last ? err : 0;
+}
 
 static int futex_sleep(struct hkti_strand *self, struct hkti_wait *wait, int64_t deadline)
 {
-    (void)wait;
+    const struct hkti_word_interest *shared = wait->shared;
     if (!hkti_cas_acq_rel(&self->word, HKTI_ARMED, HKTI_ASLEEP_FUTEX)) /* pairs: wake, nudge */
         return 0;
-    while (hkti_load_relaxed(&self->word) == HKTI_ASLEEP_FUTEX)
-        if (hkti_os_futex_wait(&self->word, HKTI_ASLEEP_FUTEX, deadline) == -ETIMEDOUT)
+    while (hkti_load_relaxed(&self->word) == HKTI_ASLEEP_FUTEX && !hkti_word_differs(shared)) {
+        int err = shared ? sleep_on_both(&self->word, shared, deadline)
+                         : hkti_os_futex_wait(&self->word, HKTI_ASLEEP_FUTEX, deadline);
+        if (err == -ETIMEDOUT)
             break;
+    }
     hkti_cas_acq_rel(&self->word, HKTI_ASLEEP_FUTEX, HKTI_ARMED); /* pairs: wake, nudge */
-    return 0;
+    return hkti_word_differs(shared);
 }
 
 static void futex_rouse(struct hkti_strand *strand)
@@ -60,6 +77,7 @@ const struct hkti_sleeper hkti_sleeper_poll = { .sleep = poll_sleep,
                                                 .needs_strand = true };
 
 const struct hkti_sleeper *hkti_sleeper_switched;
+int (*hkti_ear)(struct hkti_strand *self, struct hkti_wait *wait);
 
 const struct hkti_sleeper *hkti_sleeper_of(uint32_t word)
 {

@@ -24,6 +24,11 @@ extern const struct hkti_sleeper hkti_sleeper_poll;
 /* Set by the layer strand, before anybody sleeps so; atomic. */
 extern const struct hkti_sleeper *hkti_sleeper_switched;
 
+/* Waits for a shared word (wait->shared) in the place of a strand that sleeps by switching, as the
+ * futex cannot: hkti_wait of such a strand is this. Set by the layer proc, before anybody waits so;
+ * atomic. */
+extern int (*hkti_ear)(struct hkti_strand *self, struct hkti_wait *wait);
+
 /* May it pay for the strand to try for a while before it waits? Not for a loop's task: who would
  * end its wait may be on its own thread. */
 static inline bool hkti_strand_may_spin(const struct hkti_strand *self)

@@ -19,8 +19,9 @@ uint32_t hkti_forked;
 void hkti_strand_events_add(struct hkti_strand_events *events)
 {
     struct hkti_strand_events **place = &all_events;
-    while (*place)
+    while (*place && (events->last || !(*place)->last))
         place = &(*place)->next;
+    events->next = *place;
     *place = events;
 }
 

@@ -129,10 +129,11 @@ struct hkti_strand_events {
     void (*ends)(struct hkti_strand *self);
     bool (*finalize)(void);
     void (*report)(void); /* at the end of hkt_thread_report_all */
+    bool last;            /* after all that are not: others of the layers use what it ends */
     struct hkti_strand_events *next;
 };
 
-/* Puts it behind those that are there. By constructors, before there is a second thread. */
+/* Puts it behind those that are there, but for the last ones. By constructors, before there is a second thread. */
 void hkti_strand_events_add(struct hkti_strand_events *events);
 
 /* Calls `finalize` of all; false if one did. Calls `report` of all. */

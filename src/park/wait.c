@@ -39,12 +39,12 @@ void hkti_wait_begin(struct hkti_strand *self, struct hkti_wait *wait)
  * quarter of the most is spent in any case. After many misses it still tries in full now and then,
  * since the times may have changed. After each quarter the processor is given away once: who would
  * wake the caller may stand behind it, on the same one, where the system leaves them for long. */
-static void spin_while_armed(struct hkti_strand *self)
+static void spin_while_armed(struct hkti_strand *self, const struct hkti_wait *wait)
 {
     unsigned max = hkti_spin_max(), quarter = max / 4 + 1;
     unsigned budget = self->spin_misses % 32 == 31 || self->spin > max ? max : self->spin;
     for (unsigned i = 1; i <= budget; i++) {
-        if (hkti_load_relaxed(&self->word) != HKTI_ARMED) {
+        if (hkti_load_relaxed(&self->word) != HKTI_ARMED || hkti_word_differs(wait->shared)) {
             self->spin = budget + (max - budget + 3) / 4;
             self->spin_misses = 0;
             return;
@@ -118,7 +118,7 @@ static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
     const struct hkti_sleeper *sleeper = sleeper_for(self, wait);
     int64_t alarm = 0;
     if (!wait->no_spin && self->sleeper == NULL && (!wait->reason || !wait->reason(wait)))
-        spin_while_armed(self);
+        spin_while_armed(self, wait);
     for (;;) {
         uint32_t word = hkti_load_acquire(&self->word); /* pairs: wake */
         if (word == HKTI_WOKEN)
@@ -184,6 +184,8 @@ int hkti_wait(struct hkti_wait *wait)
 {
     struct hkti_strand *self = hkti_self();
     uint32_t *guard = wait->guard;
+    if (wait->shared && self->sleeper)
+        return hkti_load_relaxed(&hkti_ear)(self, wait);
     hkti_wait_begin(self, wait);
     if (guard)
         hkti_guard_release(guard);

@@ -38,6 +38,19 @@ struct hkti_fd_interest {
     uint64_t serial;       /* 0: none */
 };
 
+/* Waiting for a word of memory that other processes change, too, beside everything else: the wait
+ * ends, with 1, when it is another one than `value`. Who changes it wakes by
+ * hkti_os_shared_futex_wake. Only in hkti_wait, and in no list. */
+struct hkti_word_interest {
+    uint32_t *word;
+    uint32_t value;
+};
+static inline bool hkti_word_differs(const struct hkti_word_interest *interest)
+{
+    /* pairs: bell */
+    return interest && hkti_load_acquire(interest->word) != interest->value;
+}
+
 struct hkti_wait {
     const char *what;            /* a constant string, for those who look from outside */
     const void *object;          /* likewise */
@@ -46,6 +59,7 @@ struct hkti_wait {
     int64_t deadline;            /* 0: never */
     int64_t since;               /* when it began, if that was in an earlier wait; 0: now */
     struct hkti_fd_interest *fd; /* NULL: none */
+    const struct hkti_word_interest *shared; /* NULL: none; not with an fd, not in a list */
     /* When the deadline has passed: the next deadline, or -1 to give up; NULL: give up. The strand
      * keeps its place in the list. */
     int64_t (*expired)(struct hkti_wait *wait, int64_t now);
@@ -62,7 +76,8 @@ struct hkti_wait {
 };
 
 /* Queues the calling strand and waits. With the guard held, which it releases (no list: no guard).
- * 0, -ETIMEDOUT, -ECANCELED; with an fd, also 1 when the fd is ready, or an error of poll. */
+ * 0, -ETIMEDOUT, -ECANCELED; with an fd, also 1 when the fd is ready, or an error of poll; with a
+ * word, 1 when that has changed. */
 int hkti_wait(struct hkti_wait *wait);
 
 /* The same in two steps, for what has to be done in between: begin queues the caller, under the

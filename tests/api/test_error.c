@@ -21,7 +21,8 @@ static void keep_line(void *context, const char *line)
 static const int listed[] = { -ETIMEDOUT,    -ECANCELED,  -EAGAIN,   -ESHUTDOWN, -EPIPE,
                               -EDEADLK,      -EINVAL,     -EALREADY, -ENOMEM,    -EBUSY,
                               -ENOENT,       -EEXIST,     -ENODATA,  -EMSGSIZE,  -EBADMSG,
-                              -EKEYREJECTED, -EOPNOTSUPP, -EINTR,    -ENOSYS };
+                              -EKEYREJECTED, -EOPNOTSUPP, -EINTR,    -ENOSYS,    -EOWNERDEAD,
+                              -EPERM,        -ENOEXEC,    -EOVERFLOW };
 
 TEST(listed_values_have_constant_words)
 {

@@ -74,9 +74,11 @@ struct hkti_sim_strand {
 
     int64_t deadline; /* this and the next: while it waits */
     uint64_t since;   /* the step that it began to wait at */
-    uint32_t *word;   /* in futex */
-    uint32_t joined;  /* in join: the number of the strand */
-    int fd, wake_fd;  /* in poll */
+    uint32_t *word;   /* in futex: this one, or any of the others */
+    uint32_t *const *other_words;
+    size_t other_count;
+    uint32_t joined; /* in join: the number of the strand */
+    int fd, wake_fd; /* in poll */
     short events, revents;
     int result; /* of the wait */
 

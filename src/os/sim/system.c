@@ -27,12 +27,16 @@ static bool passed(int64_t deadline)
     return deadline != 0 && deadline <= hkti_sim.now;
 }
 
-static int futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+static int futex_wait_many(uint32_t *word, uint32_t expected, uint32_t *const others[],
+                           const uint32_t others_expected[], size_t n, int64_t deadline)
 {
     call(HKTI_SIM_WAIT);
     trace(HKTI_SIM_WAIT, word, expected, *word, 0);
     if (*word != expected)
         return 0;
+    for (size_t i = 0; i < n; i++)
+        if (*others[i] != others_expected[i])
+            return 0;
     if (passed(deadline))
         return -ETIMEDOUT;
     if (hkti_sim.strategy->spurious()) {
@@ -40,12 +44,24 @@ static int futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
         return 0;
     }
     hkti_sim.current->word = word;
+    hkti_sim.current->other_words = others;
+    hkti_sim.current->other_count = n;
     return hkti_sim_block(HKTI_SIM_IN_FUTEX, deadline);
+}
+
+static int futex_wait(uint32_t *word, uint32_t expected, int64_t deadline)
+{
+    return futex_wait_many(word, expected, NULL, NULL, 0, deadline);
 }
 
 static bool sleeps_on(const struct hkti_sim_strand *strand, const uint32_t *word)
 {
-    return strand->state == HKTI_SIM_IN_FUTEX && strand->word == word;
+    if (strand->state != HKTI_SIM_IN_FUTEX)
+        return false;
+    for (size_t i = 0; i < strand->other_count; i++)
+        if (strand->other_words[i] == word)
+            return true;
+    return strand->word == word;
 }
 
 /* Which of those who sleep on word is to wake: who came first, or the strategy's choice. */
@@ -176,6 +192,7 @@ static void released(void)
 const struct hkti_seam hkti_sim_seam = {
     .atomic = hkti_sim_access,
     .futex_wait = futex_wait,
+    .futex_wait_many = futex_wait_many,
     .futex_wake = futex_wake,
     .now = now,
     .pause = spin,
