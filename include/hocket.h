@@ -18,6 +18,7 @@
 #include <hocket/future.h>
 #include <hocket/giant_lock.h>
 #include <hocket/imap.h>
+#include <hocket/item.h>
 #include <hocket/local.h>
 #include <hocket/lock.h>
 #include <hocket/loop.h>

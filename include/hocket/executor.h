@@ -16,6 +16,7 @@
 #define HOCKET_EXECUTOR_H
 
 #include <hocket/future.h>
+#include <hocket/item.h>
 
 HKT_BEGIN_DECLS
 
@@ -34,7 +35,12 @@ typedef struct hkt_submit_options {
                              belongs to the thread and not to the job */
     bool eager_start;     /* a task runs at once, up to its first wait, before hkt_submit returns */
     const char *name;     /* for reports; copied; NULL: none, a task is then "Task-N" */
-    uint64_t reserved[2]; /* zero */
+    size_t arg_size;      /* bytes of *arg: engines of another address space copy them out and back;
+                             others do not look. 0: arg is NULL or lies in shared memory */
+    hkt_deadline deadline; /* then the scope of the job ends, begun or not: what has not begun ends
+                              with -ETIMEDOUT; {0}: never. Of the process engine alone: else
+                              -EOPNOTSUPP */
+    uint64_t reserved[1];  /* zero */
 } hkt_submit_options;
 
 /* Hands in a job: 0 and its future, in *future if that is not NULL. Who does not want it gets a
@@ -48,25 +54,6 @@ HKT_API HKT_MUST_USE int hkt_submit(hkt_executor *executor, hkt_future **future,
                                     void *arg);
 HKT_API HKT_MUST_USE int hkt_submit_with(hkt_executor *executor, hkt_future **future, hkt_job *job,
                                          void *arg, const hkt_submit_options *options);
-
-/* An array, its count, and the size of an item: three arguments. What is not an array (a pointer)
- * does not compile. */
-#if defined(__cplusplus)
-HKT_END_DECLS
-template <typename T, size_t N> constexpr size_t hkt_array_count(T (&)[N])
-{
-    return N;
-}
-#define HKT_ARRAY(array) (array), hkt_array_count(array), sizeof((array)[0])
-HKT_BEGIN_DECLS
-#else
-#define HKT_ARRAY(array)                                                                           \
-    (array),                                                                                       \
-        sizeof(array) / sizeof((array)[0]) +                                                       \
-            0 * sizeof(char[1 - 2 * __builtin_types_compatible_p(__typeof__(array),                \
-                                                                 __typeof__(&(array)[0]))]),       \
-        sizeof((array)[0])
-#endif
 
 /* Runs job(item) for each of the `count` items of `size` bytes from `items` on, and returns when
  * all have ended, also when the caller is cancelled. 0; or the first failure in time, after
@@ -92,6 +79,12 @@ HKT_API HKT_MUST_USE int hkt_map(hkt_executor *executor, hkt_job *job, void *ite
                                  size_t size);
 HKT_API HKT_MUST_USE int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items,
                                       size_t count, size_t size, const hkt_map_options *options);
+
+/* hkt_submit for a struct of `size` bytes: what all engines can run. (Pool.apply_async) */
+HKT_API HKT_MUST_USE int hkt_apply_async(hkt_executor *executor, hkt_future **future, hkt_job *job,
+                                         void *arg, size_t size);
+/* The same, and waits for it: what the job returned, with its sentence. (Pool.apply) */
+HKT_API HKT_MUST_USE int hkt_apply(hkt_executor *executor, hkt_job *job, void *arg, size_t size);
 
 /* No more jobs from outside; those that were handed in run to their ends, and may still submit.
  * Waits for that: 0, again and again and by many. -ETIMEDOUT, -ECANCELED: some have not ended.

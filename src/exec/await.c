@@ -7,6 +7,7 @@
 #include <hocket/scope.h>
 
 #include "base/seconds.h"
+#include "exec/attend.h"
 #include "exec/pool.h"
 #include "park/wait.h"
 
@@ -35,7 +36,7 @@ static void left(struct hkti_wait *wait)
 bool hkti_future_is_own(hkt_future *future)
 {
     struct hkti_scope *scope = hkti_self()->scope;
-    if (scope == NULL || !hkt_future_running(future))
+    if (scope == NULL || future->remote || !hkt_future_running(future))
         return false;
     struct hkti_scope *running = hkti_load_acquire(&future->scope); /* pairs: future-scope */
     while (scope && scope != running)
@@ -132,23 +133,43 @@ void hkti_futures_waited(void)
         end_help(worker);
 }
 
+static bool is_done(void *arg)
+{
+    return hkt_future_done(arg);
+}
+
+/* 0; why not; 1: to be asked again. */
+static int await_once(hkt_future *future, const struct hkti_wait *how)
+{
+    struct waiter waiter = { .watch.done = done, .wait = *how, .future = future };
+    waiter.wait.list = &waiter.list;
+    hkti_guard_acquire(&future->guard);
+    if (hkti_future_watch_guarded(future, &waiter.watch) == 0)
+        return hkti_wait(&waiter.wait);
+    hkti_guard_release(&future->guard);
+    return 0;
+}
+
 static int await(hkt_future *future, int64_t deadline, bool cancellable, bool for_jobs)
 {
-    struct waiter waiter = { .watch.done = done, .future = future };
-    waiter.wait = (struct hkti_wait){ .what = "future",
-                                      .object = future,
-                                      .list = &waiter.list,
-                                      .guard = &future->guard,
-                                      .left = left,
-                                      .deadline = deadline,
-                                      .cancellable = cancellable,
-                                      .for_jobs = for_jobs };
-    hkti_guard_acquire(&future->guard);
-    int err = 0;
-    if (hkti_future_watch_guarded(future, &waiter.watch) == 0)
-        err = hkti_wait(&waiter.wait);
-    else
-        hkti_guard_release(&future->guard);
+    struct hkti_wait wait = { .what = "future",
+                              .object = future,
+                              .guard = &future->guard,
+                              .left = left,
+                              .deadline = deadline,
+                              .cancellable = cancellable,
+                              .for_jobs = for_jobs };
+    struct hkti_attendance attendance = { .executor = NULL };
+    int err;
+    if (future->remote)
+        hkti_attend_hold(&attendance, future);
+    hkti_attend_begin(&attendance, deadline);
+    do {
+        hkti_attend_prepare(&attendance, &wait, is_done, future);
+        err = await_once(future, &wait);
+    } while (err == 1);
+    hkti_attend_end(&attendance);
+    hkti_attend_drop(&attendance);
     return hkt_future_done(future) ? 0 : err;
 }
 

@@ -14,6 +14,11 @@ void hkti_crowd_init(struct hkti_crowd *crowd)
     crowd->end = &crowd->first;
 }
 
+void hkti_crowd_end(struct hkti_crowd *crowd)
+{
+    hkti_attend_drop(&crowd->attendance);
+}
+
 static bool has_failed(hkt_future *future)
 {
     return !hkt_future_cancelled(future) && future->result < 0;
@@ -50,6 +55,8 @@ static void done(struct hkti_watch *watch, hkt_future *future)
 void hkti_crowd_add(struct hkti_crowd *crowd, struct hkti_crowd_entry *entry, hkt_future *future)
 {
     *entry = (struct hkti_crowd_entry){ .crowd = crowd, .future = future, .watch.done = done };
+    if (future->remote && crowd->attendance.executor == NULL)
+        hkti_attend_hold(&crowd->attendance, future);
     if (hkti_future_watch(future, &entry->watch) == 1)
         become_ready(entry, future);
 }
@@ -57,6 +64,27 @@ void hkti_crowd_add(struct hkti_crowd *crowd, struct hkti_crowd_entry *entry, hk
 void hkti_crowd_remove(struct hkti_crowd_entry *entry)
 {
     hkti_future_unwatch(entry->future, &entry->watch);
+}
+
+/* 0, -ETIMEDOUT, -ECANCELED; 1: to be asked again. */
+static int await_once(struct hkti_crowd *crowd, const struct hkti_wait *how)
+{
+    struct hkti_wait wait = *how;
+    hkti_guard_acquire(&crowd->guard);
+    bool enough = is_enough(crowd);
+    if (!enough && wait.deadline != HKTI_PASSED)
+        return hkti_wait(&wait);
+    hkti_guard_release(&crowd->guard);
+    return enough ? 0 : -ETIMEDOUT;
+}
+
+static bool has_enough(void *arg)
+{
+    struct hkti_crowd *crowd = arg;
+    hkti_guard_acquire(&crowd->guard);
+    bool enough = is_enough(crowd);
+    hkti_guard_release(&crowd->guard);
+    return enough;
 }
 
 int hkti_crowd_await(struct hkti_crowd *crowd, size_t many, bool or_failed,
@@ -73,13 +101,13 @@ int hkti_crowd_await(struct hkti_crowd *crowd, size_t many, bool or_failed,
         hkti_guard_acquire(&crowd->guard);
         crowd->wanted = many;
         crowd->or_failed = or_failed;
-        bool enough = is_enough(crowd);
-        if (!enough && deadline.ns != HKTI_PASSED)
-            err = hkti_wait(&wait);
-        else
-            hkti_guard_release(&crowd->guard);
-        if (!enough && deadline.ns == HKTI_PASSED)
-            err = -ETIMEDOUT;
+        hkti_guard_release(&crowd->guard);
+        hkti_attend_begin(&crowd->attendance, deadline.ns);
+        do {
+            hkti_attend_prepare(&crowd->attendance, &wait, has_enough, crowd);
+            err = await_once(crowd, &wait);
+        } while (err == 1);
+        hkti_attend_end(&crowd->attendance);
     }
     hkti_futures_waited();
     return err;

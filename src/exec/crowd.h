@@ -8,6 +8,7 @@
 #ifndef HKTI_EXEC_CROWD_H
 #define HKTI_EXEC_CROWD_H
 
+#include "exec/attend.h"
 #include "exec/future.h"
 #include "park/wait.h"
 
@@ -28,9 +29,12 @@ struct hkti_crowd {
     struct hkti_crowd_entry *first, **end; /* ready, in the order in which they ended */
     size_t ready, wanted;                  /* how many; how many the waiter waits for */
     bool or_failed;                        /* or for one that has failed */
+    struct hkti_attendance attendance;     /* to the first of another address space */
 };
 
 void hkti_crowd_init(struct hkti_crowd *crowd);
+/* Nobody waits for it any more. */
+void hkti_crowd_end(struct hkti_crowd *crowd);
 
 /* The entry waits for `future`, which may be done already. */
 void hkti_crowd_add(struct hkti_crowd *crowd, struct hkti_crowd_entry *entry, hkt_future *future);

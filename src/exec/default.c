@@ -69,7 +69,7 @@ static bool finalize(void)
 
 static struct hkti_strand_events events = { .ends = ends, .finalize = finalize };
 
-__attribute__((constructor)) static void begin(void)
+__attribute__((constructor(200))) static void begin(void)
 {
     hkti_strand_events_add(&events);
 }

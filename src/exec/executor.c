@@ -23,10 +23,15 @@ int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void 
                     "may only exec");
     if (executor == NULL && (executor = hkt_default_executor()) == NULL)
         return -ENOMEM;
+    const struct hkti_remote_ops *remote = executor->ops->remote;
+    if (options && options->deadline.ns && remote == NULL)
+        return hkt_fail(-EOPNOTSUPP,
+                        "hkt_submit: .deadline is for process pools; elsewhere the job "
+                        "itself enters a scope with one");
     hkt_future *made = hkti_future_make(job, arg, executor, options, member);
     if (made == NULL)
         return -ENOMEM;
-    err = executor->ops->submit(executor, made);
+    err = remote ? remote->submit(executor, made, options) : executor->ops->submit(executor, made);
     if (err < 0 && member && !hkti_member_withdraw(member, made))
         err = 0; /* the group's owner has begun it meanwhile; the member may be gone */
     if (err < 0)

@@ -4,7 +4,27 @@
 #ifndef HKTI_EXEC_EXECUTOR_H
 #define HKTI_EXEC_EXECUTOR_H
 
+#include "exec/attend.h"
 #include "exec/future.h"
+
+/* What an engine has besides whose jobs run in another address space. Of its futures `parcel` is the
+ * engine's. A future that it is asked about is BUSY meanwhile, unless it says otherwise: it does not
+ * end. */
+struct hkti_remote_ops {
+    int (*submit)(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options);
+    int (*map)(hkt_executor *executor, hkt_job *job, void *items, size_t count, size_t size,
+               const hkt_map_options *options);
+    /* Takes back the job of a running future that has not begun: 0, and the caller ends the future,
+     * then gives *parcel back by `recalled`; -EBUSY: it has begun; -EAGAIN: it is about to end. */
+    int (*recall)(hkt_executor *executor, hkt_future *future, void **parcel);
+    void (*recalled)(hkt_executor *executor, void *parcel);
+    /* Has the job of a running future begun? */
+    bool (*began)(hkt_executor *executor, hkt_future *future);
+    /* The engine is to end the job, soon. Not BUSY, but sure not to be given back; takes no guards but
+     * the engine's own. */
+    void (*request)(hkt_executor *executor, hkt_future *future);
+    struct hkti_attend_ops attend;
+};
 
 struct hkti_executor_ops {
     /* Takes the future, to run it once; a negative result refuses it. */
@@ -19,6 +39,7 @@ struct hkti_executor_ops {
     void (*waits)(hkt_executor *executor, bool begins);
     /* A job that waits for jobs of its own executor runs those that nobody has begun. */
     bool runs_wanted;
+    const struct hkti_remote_ops *remote; /* in place of `submit`; NULL */
 };
 
 struct hkt_executor {

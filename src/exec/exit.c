@@ -10,26 +10,31 @@
 #include <stdlib.h>
 
 #include "base/report.h"
-#include "exec/pool.h"
+#include "exec/executor.h"
+#include "exec/exit.h"
 #include "os/os.h"
+#include "park/guard.h"
 
 #define PATIENCE 1.0 /* seconds */
 
 static uint32_t guard;
 static struct hkti_node pools;
 
-static void end_pool(struct hkti_pool *pool, hkt_deadline deadline)
+static void end_pool(const struct hkti_exit_entry *pool, hkt_deadline deadline)
 {
-    if (pool->executor.ops->await(&pool->executor, (hkt_deadline){ 1 }) == -EDEADLK)
+    hkt_executor *executor = pool->executor;
+    if (executor->ops->await(executor, (hkt_deadline){ 1 }) == -EDEADLK)
         return; /* one of its jobs called exit */
-    pool->executor.ops->close(&pool->executor, false);
-    if (pool->executor.ops->await(&pool->executor, deadline) == -ETIMEDOUT)
+    executor->ops->close(executor, false);
+    if (executor->ops->await(executor, deadline) == -ETIMEDOUT)
         hkti_report_line("the process ends while pool \"%s\" still runs jobs: hkt_executor_destroy "
                          "waits for them, .daemon gives them up",
                          pool->name);
+    if (pool->finish)
+        pool->finish(executor, executor->ops->await(executor, (hkt_deadline){ 1 }) == 0);
 }
 
-static void at_exit(void)
+void hkti_exit_run(void)
 {
     if (hkti_load_relaxed(&hkti_forked))
         return;
@@ -38,7 +43,7 @@ static void at_exit(void)
     hkt_scope_enter(&shield, &(hkt_scope_options){ .shield = true });
     hkti_guard_acquire(&guard);
     for (struct hkti_node *node; (node = hkti_list_pop(&pools)) != NULL;) {
-        struct hkti_pool *pool = HKTI_CONTAINER(node, struct hkti_pool, node);
+        struct hkti_exit_entry *pool = HKTI_CONTAINER(node, struct hkti_exit_entry, node);
         if (pool->daemon)
             continue;
         pool->visited = true;
@@ -51,7 +56,7 @@ static void at_exit(void)
     hkt_scope_leave(&shield);
 }
 
-void hkti_exit_add(struct hkti_pool *pool)
+void hkti_exit_add(struct hkti_exit_entry *pool)
 {
     static uint32_t watched;
 #ifdef HKT_SIM
@@ -59,13 +64,14 @@ void hkti_exit_add(struct hkti_pool *pool)
         return;
 #endif
     if (hkti_cas_relaxed(&watched, 0, 1))
-        (void)atexit(at_exit); /* without memory for it the program ends as if it had no belt */
+        (void)atexit(
+            hkti_exit_run); /* without memory for it the program ends as if it had no belt */
     hkti_guard_acquire(&guard);
     hkti_list_append(&pools, &pool->node);
     hkti_guard_release(&guard);
 }
 
-void hkti_exit_remove(struct hkti_pool *pool)
+void hkti_exit_remove(struct hkti_exit_entry *pool)
 {
     for (unsigned turns = 0;; turns++) {
         hkti_guard_acquire(&guard);

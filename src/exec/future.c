@@ -9,6 +9,7 @@
 #include "exec/future.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -37,7 +38,7 @@ static hkt_future *make(hkt_job *job, void *arg, uint32_t state)
     made->result = 0;
     made->priority = 0;
     made->no_foreign_work = false;
-    made->is_task = made->eager_start = false;
+    made->is_task = made->eager_start = made->remote = false;
     made->watches = NULL;
     made->sentence = NULL;
     hkti_init(&made->scope, (struct hkti_scope *)0);
@@ -51,6 +52,7 @@ hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
     if (made == NULL)
         return NULL;
     made->executor = executor;
+    made->remote = executor->ops->remote != NULL;
     if (options) {
         made->priority = (uint8_t)options->priority;
         made->no_foreign_work = options->no_foreign_work;
@@ -256,6 +258,22 @@ void hkti_future_fail(hkt_future *future, int err)
     finish(future, HKTI_FUTURE_RUNNING, err);
 }
 
+void hkti_future_settle(hkt_future *future, int result, const char *sentence)
+{
+    future->result = result;
+    if (result < 0 && sentence) {
+        future->sentence = hkti_allocate(HKT_SENTENCE_MAX);
+        if (future->sentence)
+            snprintf(future->sentence, HKT_SENTENCE_MAX, "%s", sentence);
+    }
+    end(future, HKTI_FUTURE_RUNNING, HKTI_FUTURE_FINISHED);
+}
+
+void hkti_future_recalled(hkt_future *future)
+{
+    end(future, HKTI_FUTURE_RUNNING, HKTI_FUTURE_CANCELLED);
+}
+
 /* Why a producer may not go on with it. */
 static int refused(const hkt_future *future)
 {
@@ -280,13 +298,6 @@ int hkt_future_set_result(hkt_future *future, int result)
     return 0;
 }
 
-int hkt_future_cancel(hkt_future *future)
-{
-    if (future == NULL || end(future, HKTI_FUTURE_PENDING, HKTI_FUTURE_CANCELLED))
-        return 0;
-    return hkt_future_cancelled(future) ? 0 : -EBUSY;
-}
-
 /* Sets BUSY if it runs, so that its scope stays. */
 static bool hold_scope(hkt_future *future)
 {
@@ -294,6 +305,33 @@ static bool hold_scope(hkt_future *future)
     return (state & HKTI_FUTURE_STEP) == HKTI_FUTURE_RUNNING && !(state & HKTI_FUTURE_BUSY) &&
            hkti_cas_acq_rel(&future->state, state,
                             state | HKTI_FUTURE_BUSY); /* pairs: future-end */
+}
+
+bool hkti_future_hold(hkt_future *future)
+{
+    for (unsigned turns = 0;;) {
+        uint32_t state = hkti_load_relaxed(&future->state);
+        if (hkti_future_step_is_done(state))
+            return false;
+        if (state & HKTI_FUTURE_BUSY)
+            hkti_os_yield(turns++);
+        else if (hkti_cas_acq_rel(&future->state, state,
+                                  state | HKTI_FUTURE_BUSY)) /* pairs: future-end */
+            return true;
+    }
+}
+
+void hkti_future_unhold(hkt_future *future)
+{
+    change(future, 0, HKTI_FUTURE_BUSY);
+}
+
+int hkt_future_cancel(hkt_future *future)
+{
+    if (future == NULL || end(future, HKTI_FUTURE_PENDING, HKTI_FUTURE_CANCELLED) ||
+        (future->remote && hkti_future_recall(future)))
+        return 0;
+    return hkt_future_cancelled(future) ? 0 : -EBUSY;
 }
 
 int hkt_future_request_cancel(hkt_future *future)
@@ -305,6 +343,13 @@ int hkt_future_request_cancel(hkt_future *future)
             return -EBUSY;
         if (future->executor == NULL)
             return 0; /* a producer's: there is nobody to tell */
+        if (future->remote && hkti_future_hold(future)) {
+            future->executor->ops->remote->request(future->executor, future);
+            hkti_future_unhold(future);
+            return 0;
+        }
+        if (future->remote)
+            continue;
         if (hold_scope(future)) {
             struct hkti_scope *scope = hkti_load_acquire(&future->scope); /* pairs: future-scope */
             if (scope)
@@ -345,6 +390,8 @@ void *hkt_future_arg(const hkt_future *future)
 bool hkt_future_running(const hkt_future *future)
 {
     uint32_t step = step_of(future);
+    if (future->remote && step == HKTI_FUTURE_RUNNING)
+        return hkti_future_began((hkt_future *)(uintptr_t)future);
     return step == HKTI_FUTURE_RUNNING || step == HKTI_FUTURE_SETTING;
 }
 

@@ -7,7 +7,7 @@
  *   CANCELLED, FINISHED   done, for good
  *
  *   WATCHED   there are watches: who finishes it must look under the guard
- *   BUSY      somebody is at the running job's scope: it must not finish
+ *   BUSY      somebody is at the running job's scope, or its parcel: it must not finish
  *   SETTLED   who finished it touches it no more
  *   DETACHED  the user touches it no more
  *   QUEUED    an engine still has it in a queue
@@ -69,11 +69,13 @@ struct hkt_future {
     uint8_t priority;
     bool no_foreign_work;
     bool is_task; /* `arg` is its hkti_task */
-    bool eager_start;
+    bool eager_start : 1;
+    bool remote : 1;            /* its engine has hkti_remote_ops */
     struct hkti_watch *watches; /* the last added first */
     char *sentence;             /* HKT_SENTENCE_MAX bytes, or NULL */
     union {
         struct hkti_scope *scope; /* of the running job */
+        void *parcel;             /* of a remote one: its engine's */
         struct hkt_future *next;  /* while nobody uses it */
     };
 };
@@ -145,6 +147,17 @@ struct hkti_coroutine *hkti_future_coroutine(hkt_future *future, const struct hk
 
 /* Ends a claimed future with an error, its job not run. */
 void hkti_future_fail(hkt_future *future, int err);
+/* Ends a claimed future whose job has run elsewhere, or was taken back; `sentence` NULL: none. */
+void hkti_future_settle(hkt_future *future, int result, const char *sentence);
+void hkti_future_recalled(hkt_future *future);
+
+/* Sets BUSY, unless it is done: false. It does not end, so its executor stays, until the release. */
+bool hkti_future_hold(hkt_future *future);
+void hkti_future_unhold(hkt_future *future);
+/* Of a remote one that is claimed: takes the job back, if it has not begun; false if it has. And has
+ * it? (remote.c) */
+bool hkti_future_recall(hkt_future *future);
+bool hkti_future_began(hkt_future *future);
 
 /* 0: it will be told; 1: it is done already, and will not be told. */
 int hkti_future_watch(hkt_future *future, struct hkti_watch *watch);

@@ -75,7 +75,10 @@ static void produce(struct stream *stream)
     memset(item, 0, stream->item_size);
     int more = stream->options->produce(stream->options->context, item);
     hkt_future *future;
-    int err = more > 0 ? hkt_submit(stream->executor, &future, stream->job, item) : more;
+    hkt_submit_options options = { .arg_size = stream->item_size };
+    int err = more;
+    if (more > 0)
+        err = hkt_submit_with(stream->executor, &future, stream->job, item, &options);
     if (more > 0 && err == 0) {
         stream->in_flight++;
         stream->futures[slot - stream->slots] = future;
@@ -183,6 +186,7 @@ static int run(struct stream *stream)
         }
         err = flow(stream);
         abandon(stream);
+        hkti_crowd_end(&stream->crowd);
     }
     hkti_release(stream->slots, stream->room * sizeof *stream->slots);
     hkti_release(stream->futures, stream->room * sizeof *stream->futures);

@@ -157,6 +157,10 @@ int hkt_map_with(hkt_executor *executor, hkt_job *job, void *items, size_t count
     if (__builtin_mul_overflow(count, sizeof(struct item), &bytes) ||
         __builtin_add_overflow(bytes, sizeof(struct map), &bytes))
         return -ENOMEM;
+    if (executor == NULL && (executor = hkt_default_executor()) == NULL)
+        return -ENOMEM;
+    if (executor->ops->remote)
+        return executor->ops->remote->map(executor, job, items, count, size, options);
     struct map *map = hkti_allocate(bytes);
     if (map == NULL)
         return -ENOMEM;

@@ -20,6 +20,8 @@ void hkti_member_join(struct hkti_member *member, hkt_future *future);
 bool hkti_member_withdraw(struct hkti_member *member, hkt_future *future);
 /* Its job begins, in this scope: false if the group has ended, and it must not. */
 bool hkti_member_begin(struct hkti_member *member, struct hkti_scope *scope);
+/* Has its group ended, so that it must not begin? For engines in another address space. */
+bool hkti_member_has_ended(const struct hkti_member *member);
 /* Its job has returned. */
 void hkti_member_end(struct hkti_member *member);
 

@@ -289,7 +289,7 @@ static int await(hkt_executor *executor, hkt_deadline deadline)
 
 void hkti_pool_release(struct hkti_pool *pool)
 {
-    hkti_exit_remove(pool);
+    hkti_exit_remove(&pool->exit);
     for (unsigned i = 0; pool->workers && i < pool->executor.max_workers && pool->workers[i]; i++) {
         hkt_thread_destroy(pool->workers[i]->thread);
         hkti_release_lines(pool->workers[i], sizeof(struct hkti_worker));
@@ -365,14 +365,16 @@ int hkt_thread_pool_create(hkt_executor **executor, const hkt_thread_pool_option
     pool->stack_size = chosen.stack_size ? chosen.stack_size : STACK_SIZE;
     pool->max_pending = chosen.max_pending ? chosen.max_pending : MAX_PENDING;
     pool->no_foreign_work = chosen.no_foreign_work;
-    pool->daemon = chosen.daemon;
+    pool->exit = (struct hkti_exit_entry){ .daemon = chosen.daemon,
+                                           .executor = &pool->executor,
+                                           .name = pool->name };
     snprintf(pool->name, sizeof pool->name, "%s", chosen.name ? chosen.name : "pool");
     int err = make_workers(pool);
     if (err < 0) {
         hkti_pool_release(pool);
         return err;
     }
-    hkti_exit_add(pool);
+    hkti_exit_add(&pool->exit);
     *executor = &pool->executor;
     return 0;
 }

@@ -34,6 +34,7 @@
 #include <hocket/thread_pool.h>
 
 #include "exec/executor.h"
+#include "exec/exit.h"
 #include "exec/forks.h"
 #include "exec/jobs.h"
 #include "exec/ring.h"
@@ -48,13 +49,12 @@ struct hkti_pool {
     hkt_executor executor;
     struct hkti_worker **workers; /* max_workers of them; started from the first on */
     struct hkti_fork_places forks;
-    struct hkti_node node; /* as the next: of exit.c */
-    bool visited;
+    struct hkti_exit_entry exit;
     hkt_event ended;
     hkt_job *initializer;
     void *initializer_arg;
     size_t stack_size, max_pending;
-    bool no_foreign_work, daemon;
+    bool no_foreign_work;
     char name[HKT_NAME_MAX];
 
     uint32_t guard __attribute__((aligned(64)));
@@ -142,9 +142,6 @@ static inline struct hkti_worker *hkti_worker_self(void)
 void hkti_pool_drop_jobs(struct hkti_pool *pool, int err);
 /* Up to n jobs out of the queues, of `first` if there are any, else by their priorities; how many. */
 size_t hkti_pool_take(struct hkti_pool *pool, hkt_future **futures, size_t n, hkt_priority first);
-/* The end of the process waits a little for the pool from now on; and no more. (exit.c) */
-void hkti_exit_add(struct hkti_pool *pool);
-void hkti_exit_remove(struct hkti_pool *pool);
 /* The pool is over and nobody uses it. */
 void hkti_pool_release(struct hkti_pool *pool);
 

@@ -103,6 +103,7 @@ void hkt_as_completed_destroy(hkt_as_completed *iterator)
     for (size_t i = 0; i < iterator->wanted.count; i++)
         if (iterator->futures[i])
             hkti_crowd_remove(&iterator->entries[i]);
+    hkti_crowd_end(&iterator->crowd);
     hkti_release(iterator, bytes(iterator->room));
 }
 

@@ -58,6 +58,18 @@ void hkt_task_group_enter(hkt_task_group *public, const hkt_task_group_options *
     hkti_guard_release(&group->guard);
 }
 
+/* Under the guard: of an engine in another address space all children are in `pending`; it is to end
+ * them. A member that is in the list has a future that has not been given back. */
+static void end_remote(struct hkti_group *group)
+{
+    struct hkti_node *head = &group->pending;
+    for (struct hkti_node *node = head->next; node && node != head; node = node->next) {
+        hkt_future *future = HKTI_CONTAINER(node, struct hkti_member, node)->future;
+        if (future->remote)
+            future->executor->ops->remote->request(future->executor, future);
+    }
+}
+
 /* Under the guard: no more children, and those that run are cancelled. Those who wait for room are to be
  * woken without it. */
 static void end_group(struct hkti_group *group, struct hkti_wait_list *wake)
@@ -74,6 +86,7 @@ static void end_group(struct hkti_group *group, struct hkti_wait_list *wake)
         if (scope)
             hkt_scope_cancel((hkt_scope *)scope);
     }
+    end_remote(group);
 }
 
 void hkt_task_group_cancel(hkt_task_group *public)
@@ -178,6 +191,11 @@ bool hkti_member_begin(struct hkti_member *member, struct hkti_scope *scope)
     member->scope = may ? scope : NULL;
     hkti_guard_release(&group->guard);
     return may;
+}
+
+bool hkti_member_has_ended(const struct hkti_member *member)
+{
+    return hkti_load_acquire(&member->group->ended); /* pairs: group-ended */
 }
 
 void hkti_member_end(struct hkti_member *member)
@@ -311,8 +329,9 @@ static void complain(struct hkti_group *group)
     hkti_guard_acquire(&group->guard);
     size_t count = group->count;
     char first[HKT_NAME_MAX] = "?";
-    if (!hkti_list_empty(&group->begun)) {
-        struct hkti_node *node = group->begun.next;
+    if (!hkti_list_empty(&group->begun) || !hkti_list_empty(&group->pending)) {
+        bool none = hkti_list_empty(&group->begun); /* as when they run in another address space */
+        struct hkti_node *node = none ? group->pending.next : group->begun.next;
         hkti_task_name(HKTI_CONTAINER(node, struct hkti_member, node)->future, first);
     }
     hkti_guard_release(&group->guard);

@@ -384,7 +384,7 @@ static bool finalize(void)
 
 static struct hkti_strand_events events = { .finalize = finalize };
 
-__attribute__((constructor)) static void begin(void)
+__attribute__((constructor(200))) static void begin(void)
 {
     hkti_strand_events_add(&events);
 }

@@ -336,7 +336,7 @@ void hkti_loops_remove(hkt_loop *loop)
 
 static struct hkti_strand_events events = { .report = hkt_task_tree };
 
-__attribute__((constructor)) static void begin(void)
+__attribute__((constructor(200))) static void begin(void)
 {
     hkti_strand_events_add(&events);
 }

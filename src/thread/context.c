@@ -383,7 +383,7 @@ static void ends(struct hkti_strand *self)
 
 static struct hkti_strand_events events = { .ends = ends };
 
-__attribute__((constructor)) static void begin(void)
+__attribute__((constructor(200))) static void begin(void)
 {
     hkti_strand_events_add(&events);
 }

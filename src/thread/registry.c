@@ -153,7 +153,7 @@ static void in_fork_child(void)
 static struct hkti_strand_events events = { .born = born, .ends = ends };
 
 /* Before main, in the thread that will run it. */
-__attribute__((constructor)) static void begin(void)
+__attribute__((constructor(200))) static void begin(void)
 {
     hkti_strand_events_add(&events);
 #ifdef HKT_SIM

@@ -239,7 +239,7 @@ static struct hkt_thread *somebody(bool *departing)
     return found;
 }
 
-int hkt_join_all_until(hkt_deadline deadline)
+static int join_threads_until(hkt_deadline deadline)
 {
     for (unsigned turns = 0;; turns++) {
         bool departing = false;
@@ -255,6 +255,17 @@ int hkt_join_all_until(hkt_deadline deadline)
         if (err < 0 && err != -EINVAL)
             return err;
     }
+}
+
+/* A child may have been started by a thread that was waited for: so they come last, and then threads
+ * once more. */
+int hkt_join_all_until(hkt_deadline deadline)
+{
+    const struct hkti_exit_hook *hook = hkti_load_acquire(&hkti_exit_hook); /* pairs: exit-hook */
+    int err = join_threads_until(deadline);
+    if (err == 0 && hook)
+        err = hook->join_until(deadline);
+    return err == 0 && hook ? join_threads_until(deadline) : err;
 }
 
 int hkt_join_all(void)

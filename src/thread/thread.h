@@ -70,6 +70,15 @@ void hkti_locals_end(struct hkti_strand *self);
 /* From now on the end of the process waits a little for threads that run. */
 void hkti_exit_watch(void);
 
+/* What a layer above has that is waited for like threads: one a process, written before it is set. */
+struct hkti_exit_hook {
+    void (*begins)(void);                     /* the process ends: before anything is waited for */
+    int (*join_until)(hkt_deadline deadline); /* as hkt_join_all_until, which calls it */
+    void (*report)(void);                     /* a line for each that is given up */
+    void (*ends)(void);                       /* when all has been waited for, or given up */
+};
+extern const struct hkti_exit_hook *hkti_exit_hook;
+
 /* The thread that reports on a signal ends, if there is one. */
 void hkti_signal_report_stop(void);
 
