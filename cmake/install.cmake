@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Installation: headers, both libraries, pkg-config, the CMake package, the
+# Installation: headers, both libraries, the start object, pkg-config, the CMake package, the
 # command, the script for gdb, and the man pages if they were built (into
 # <build>/man).
 include(CMakePackageConfigHelpers)
@@ -10,6 +10,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INC
 install(TARGETS hocket hocket_shared EXPORT hocketTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${hkt_start} DESTINATION ${CMAKE_INSTALL_LIBDIR}/hocket)
 install(EXPORT hocketTargets NAMESPACE hocket:: DESTINATION ${package_dir})
 if(TARGET hocket_cli)
     install(TARGETS hocket_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

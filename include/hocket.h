@@ -25,6 +25,7 @@
 #include <hocket/memory.h>
 #include <hocket/once.h>
 #include <hocket/parallel.h>
+#include <hocket/process.h>
 #include <hocket/queue.h>
 #include <hocket/run.h>
 #include <hocket/rwlock.h>
@@ -32,6 +33,13 @@
 #include <hocket/scope.h>
 #include <hocket/semaphore.h>
 #include <hocket/server.h>
+#include <hocket/shared.h>
+#include <hocket/shared_barrier.h>
+#include <hocket/shared_condition.h>
+#include <hocket/shared_event.h>
+#include <hocket/shared_lock.h>
+#include <hocket/shared_semaphore.h>
+#include <hocket/shared_value.h>
 #include <hocket/signal.h>
 #include <hocket/simulate.h>
 #include <hocket/stream.h>

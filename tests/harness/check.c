@@ -22,12 +22,13 @@
 #define UNDER_ASAN 1
 #endif
 
-/* What the sanitizers ask for at start: no memory is NULL, as it is without them. */
+/* What the sanitizers ask for at start: no memory is NULL, as it is without them. And a copy, by fork,
+ * of a process whose supervisor runs may start one of its own. */
 #ifdef UNDER_TSAN
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-    return "allocator_may_return_null=1";
+    return "allocator_may_return_null=1:die_after_fork=0";
 }
 #endif
 #ifdef UNDER_ASAN
