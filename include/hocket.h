@@ -38,6 +38,7 @@
 #include <hocket/shared_condition.h>
 #include <hocket/shared_event.h>
 #include <hocket/shared_lock.h>
+#include <hocket/shared_queue.h>
 #include <hocket/shared_semaphore.h>
 #include <hocket/shared_value.h>
 #include <hocket/signal.h>
