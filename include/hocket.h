@@ -6,6 +6,7 @@
 #include <hocket/address.h>
 #include <hocket/barrier.h>
 #include <hocket/condition.h>
+#include <hocket/connection.h>
 #include <hocket/context.h>
 #include <hocket/coroutine_pool.h>
 #include <hocket/datagram.h>
@@ -38,6 +39,7 @@
 #include <hocket/shared_condition.h>
 #include <hocket/shared_event.h>
 #include <hocket/shared_lock.h>
+#include <hocket/shared_memory.h>
 #include <hocket/shared_queue.h>
 #include <hocket/shared_semaphore.h>
 #include <hocket/shared_value.h>

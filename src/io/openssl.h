@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenSSL 3 as a table of functions, for a program that uses no TLS shall not need it: the
- * libraries are loaded when TLS is first used, and stay. The types are those of OpenSSL's own
- * headers, so the compiler checks each call as if the library were linked. What is a macro there
- * is SSL_ctrl or SSL_CTX_ctrl here. */
+/* OpenSSL 3 as a table of functions, for a program that uses no TLS and no keys shall not need it:
+ * the libraries are loaded when one of these is first used, and stay. The types are those of
+ * OpenSSL's own headers, so the compiler checks each call as if the library were linked. What is a
+ * macro there is SSL_ctrl or SSL_CTX_ctrl here. */
 #ifndef HKTI_IO_OPENSSL_H
 #define HKTI_IO_OPENSSL_H
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
@@ -90,7 +92,9 @@
     X(BIO_get_data)                                                                                \
     X(BIO_set_init)                                                                                \
     X(BIO_set_flags)                                                                               \
-    X(BIO_clear_flags)
+    X(BIO_clear_flags)                                                                             \
+    X(EVP_sha256)                                                                                  \
+    X(HMAC)
 
 struct hkti_openssl {
 #define HKTI_OPENSSL_MEMBER(name) __typeof__(name) *name;
