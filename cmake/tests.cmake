@@ -38,19 +38,22 @@ endfunction()
 #
 # Single tests are left out in tests/harness/in_loop/in_loop.c.
 set(hkt_tests_in_loop
-    api_barrier api_barrier_broken api_cancel api_condition api_condition_forms api_context
-    api_c_signals api_connect api_context_model api_error api_event api_executor api_executor_engine
+    api_barrier api_barrier_broken api_c_signals api_cancel api_condition api_condition_forms
+    api_connect api_connection api_connection_fd api_connection_listener api_connection_waits
+    api_context api_context_model api_error api_event api_executor api_executor_engine
     api_executor_map api_fd api_future api_future_callbacks api_future_wait api_giant_lock
     api_giant_lock_turns api_giant_lock_waits api_idle api_imap api_lock api_once api_one_cpu
     api_parallel api_parallel_ends api_pool_limits api_pool_nesting api_pool_stress
     api_priority_queue api_queue api_queue_shutdown api_queue_stress api_queue_tasks
     api_queue_waiting api_reduce api_reschedule api_rlock api_rwlock api_scheduler
-    api_scheduler_stress api_scope api_semaphore api_server api_signals api_simple_queue
-    api_stream api_stream_write api_stream_close api_stream_races api_subprocess
-    api_subprocess_bad_days api_subprocess_ends api_subprocess_talk api_thread
-    api_thread_join api_thread_local api_thread_names api_thread_pool
-    api_thread_state api_time api_timer contract_giant_lock contract_lock contract_rlock
-    contract_rwlock_write contract_semaphore)
+    api_scheduler_stress api_scope api_semaphore api_server api_shared_barrier
+    api_shared_condition api_shared_event api_shared_lock api_shared_queue_waits
+    api_shared_rlock api_shared_semaphore api_shared_value api_signals api_simple_queue
+    api_stream api_stream_close api_stream_races api_stream_write api_subprocess
+    api_subprocess_bad_days api_subprocess_ends api_subprocess_talk api_thread api_thread_join
+    api_thread_local api_thread_names api_thread_pool api_thread_state api_time api_timer
+    api_wait_many contract_giant_lock contract_lock contract_rlock contract_rwlock_write
+    contract_semaphore contract_shared_lock contract_shared_rlock contract_shared_semaphore)
 
 # The loops of others, where they are: HAVE_GLIB and HAVE_UV say which. Not under sanitizers, which
 # know nothing of what was not built with them.
@@ -197,4 +200,12 @@ if(TARGET hocket_llhttp AND NOT HKT_SIM AND EXISTS ${PROJECT_SOURCE_DIR}/tests/f
     set_target_properties(fuzz_http PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/tests)
     hkt_add_test(fuzz_http fuzz fuzz_http --seconds 3)
+endif()
+
+if(NOT HKT_SIM)
+    add_executable(fuzz_connection ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_connection.c)
+    target_link_libraries(fuzz_connection PRIVATE hocket hocket_flags)
+    set_target_properties(fuzz_connection PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/tests)
+    hkt_add_test(fuzz_connection fuzz fuzz_connection --seconds 3)
 endif()

@@ -27,6 +27,7 @@
 #include <hocket/once.h>
 #include <hocket/parallel.h>
 #include <hocket/process.h>
+#include <hocket/process_pool.h>
 #include <hocket/queue.h>
 #include <hocket/run.h>
 #include <hocket/rwlock.h>

@@ -9,8 +9,8 @@ from support import bench_json, run, test
 def help_is_enough_to_use_it(_):
     done = run("--help")
     assert done.returncode == 0 and done.stderr == b""
-    for word in ("bench", "--sums", "--json", "--latency", "--repeat", "--color", "Exit status",
-                 "sha256sum -c", "/usr/include"):
+    for word in ("bench", "--sums", "--json", "--latency", "--repeat", "--start-method", "--color",
+                 "Exit status", "sha256sum -c", "/usr/include"):
         assert word in done.stdout.decode(), word
     assert max(map(len, done.stdout.decode().splitlines())) <= 80
     assert run("help").stdout == run("-h").stdout == done.stdout
@@ -65,7 +65,8 @@ def wrong_values_are_usage_errors(_):
                  ["--latency", "inf"], ["--latency", "2 parsecs"], ["--latency", ""],
                  ["--latency", "2h"], ["--latency", "1e99"], ["--repeat", "0"],
                  ["--repeat", "-3"], ["--repeat", "1001"], ["--repeat", "3x"], ["--repeat", ""],
-                 ["--color", "blue"], ["--json=1"], ["--sums", "--json"], ["a", "b"]):
+                 ["--color", "blue"], ["--start-method", "thread"], ["--start-method"],
+                 ["--start-method", ""], ["--json=1"], ["--sums", "--json"], ["a", "b"]):
         done = run("bench", *args)
         assert done.returncode == 2 and done.stdout == b"" and done.stderr, (args, done)
         assert done.stderr.count(b"\n") == 1, (args, done)

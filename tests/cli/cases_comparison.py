@@ -31,7 +31,8 @@ def json_has_all_figures(tree):
             ("serial", 1), ("threads", 1), ("threads", 2), ("threads", 4), ("thread_pool", 1),
             ("thread_pool", 2), ("thread_pool", 4), ("coroutine_pool", 1),
             ("coroutine_pool", 2), ("coroutine_pool", 4), ("coroutine_pool", 16),
-            ("giant_lock", 1), ("giant_lock", 2), ("giant_lock", 4)]
+            ("giant_lock", 1), ("giant_lock", 2), ("giant_lock", 4),
+            ("process_pool", 1), ("process_pool", 2), ("process_pool", 4)]
         first = half["ways"][0]["seconds"]
         for way in half["ways"]:
             assert way["equal"] and len(way["times"]) == 3
@@ -49,11 +50,39 @@ def waiting_gains_from_threads_and_from_the_giant_lock(tree):
                                 ("threads", 4, 2), ("coroutine_pool", 1, 5),
                                 ("coroutine_pool", 2, 3), ("coroutine_pool", 4, 2),
                                 ("coroutine_pool", 16, 1), ("giant_lock", 1, 5), ("giant_lock", 2, 3),
-                                ("giant_lock", 4, 2)):
+                                ("giant_lock", 4, 2), ("process_pool", 1, 5),
+                                ("process_pool", 2, 3), ("process_pool", 4, 2)):
         seconds = times[way, workers]
         assert seconds >= 0.1 * turns, (way, workers, seconds)
         if turns < 5:
             assert seconds < 0.1 * (turns + 5) / 2, (way, workers, seconds)
+
+
+@test
+def processes_are_made_as_is_said(tree):
+    small_tree(tree)
+    for method in ("forkserver", "spawn", "fork"):
+        done = run("bench", "d", "--json", "--start-method", method, *QUICK, cwd=tree)
+        assert done.returncode == 0 and done.stderr == b"", done
+        figures = json.loads(done.stdout)
+        assert figures["start_method"] == method, figures
+        for half in ("io_bound", "cpu_bound"):
+            assert figures[half]["equal"], figures[half]
+        done = run("bench", "d", "--start-method", method, *QUICK, cwd=tree)
+        assert f"  processes, {method} " in done.stdout.decode(), done
+
+
+@test
+def threads_and_processes_by_the_loop_of_the_textbooks(tree):
+    os.mkdir(tree + "/empty")
+    book = bench_json(tree, *QUICK, "empty")["textbook"]
+    assert book["equal"] and book["tasks"] == 4, book
+    assert [one["steps"] for one in book["runs"]] == [1_000_000, 10_000_000], book
+    for one in book["runs"]:
+        assert one["threading_seconds"] > 0 and one["multiprocessing_seconds"] > 0, book
+    text = run("bench", *QUICK, "empty", cwd=tree).stdout.decode()
+    assert "\n  Threading time: " in text and "\n  Multiprocessing time: " in text, text
+    assert "  Totals are equal.\n" in text, text
 
 
 @test
@@ -79,9 +108,10 @@ def table_is_aligned(tree):
     assert done.returncode == 0 and done.stderr == b"", done
     assert "SHA-256 of 20 files below d, 190.0 kB" in text
     assert "5 downloads of 0.002 s each" in text
-    assert text.count("Results are equal in all 14 ways.") == 2
-    rows = [line for line in text.splitlines() if " ms  " in line]
-    assert len(rows) == 28, text
+    assert text.count("Results are equal in all 17 ways.") == 2
+    rows = [line for line in text.splitlines() if " ms  " in line and "time:" not in line]
+    assert len(rows) == 34, text
+    assert text.count("  processes, forkserver ") == 7, text
     for row in rows:
         assert row[43:45] == "ms" and row[54] == "x" and row[57:68].strip()[-2] == ".", row
     lines = text.splitlines()
@@ -178,8 +208,8 @@ def files_that_change_meanwhile_are_no_bug(tree):
     writer = threading.Thread(target=keep_changing)
     writer.start()
     try:
-        for _ in range(5):
-            done = run("bench", "d", "--json", "--latency", "1ms", "--repeat", "20", cwd=tree)
+        for _ in range(3):
+            done = run("bench", "d", "--json", "--latency", "1ms", "--repeat", "10", cwd=tree)
             assert done.returncode == 0, done
             cpu = json.loads(done.stdout)["cpu_bound"]
             assert cpu["equal"] and cpu["changed"] in (1, 2), done

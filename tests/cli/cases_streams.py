@@ -115,4 +115,4 @@ def waiting_uses_no_processor(tree):
     after = os.times()
     used = (after.children_user - before.children_user
             + after.children_system - before.children_system)
-    assert used < 0.5, used  # of 2.5 s
+    assert used < 0.8, used  # of 5 s
