@@ -83,7 +83,7 @@ static int hash(struct bench *bench, struct table *table)
     table_title_hashing(table, bench);
     if (bench->files.count == 0)
         return 0;
-    int err = hashing_create(&bench->hashing, &bench->files, bench->bytes);
+    int err = hashing_create(&bench->hashing, &bench->files, bench->bytes, ways_have_processes());
 
     if (err == 0)
         err = measures_take(&bench->hashed, &bench->hashing, bench->options.repeat, table_row,
@@ -96,7 +96,8 @@ static int hash(struct bench *bench, struct table *table)
 
 static int download(struct bench *bench, struct table *table)
 {
-    int err = downloads_begin(&bench->each, &bench->downloads, bench->options.latency);
+    bool apart = bench->options.start_method == HKT_START_FORK && ways_have_processes();
+    int err = downloads_begin(&bench->each, &bench->downloads, bench->options.latency, apart);
 
     if (err < 0)
         return failed(err);
@@ -107,6 +108,18 @@ static int download(struct bench *bench, struct table *table)
     if (err < 0)
         return failed(err);
     table_end(table, &bench->downloaded, 0);
+    return 0;
+}
+
+static int compute(struct bench *bench, struct table *table)
+{
+    progress_phase(0, "computing in threads and processes");
+    int err = textbook_run(&bench->textbook, bench->options.repeat, ways_have_processes());
+
+    progress_clear();
+    if (err < 0)
+        return failed(err);
+    table_textbook(table, &bench->textbook);
     return 0;
 }
 
@@ -122,12 +135,24 @@ static int compare_ways(struct bench *bench)
 
     if (status == 0)
         status = download(bench, &table);
+    if (status == 0)
+        status = compute(bench, &table);
     if (status != 0)
         return status;
     table_summary(&table, bench);
     if (bench->options.output == BENCH_JSON)
         bench_print_json(bench);
-    return bench->hashed.different + bench->downloaded.different > 0 ? CLI_FAILED : CLI_OK;
+    bool equal = bench->hashed.different + bench->downloaded.different == 0;
+
+    return equal && bench->textbook.equal ? CLI_OK : CLI_FAILED;
+}
+
+/* Processes that were asked for, and are not to be had. */
+static int cannot_start(const struct bench *bench)
+{
+    progress_say("processes by %s are not to be had here; leave --start-method out",
+                 hkt_start_method_name(bench->options.start_method));
+    return CLI_FAILED;
 }
 
 static void bench_free(struct bench *bench)
@@ -149,7 +174,10 @@ int bench_main(int argc, char **argv)
         fputs(bench_help, stdout);
         return CLI_OK;
     }
-    progress_open();
+    if (!ways_set_start_method(bench.options.start_method) && bench.options.start_method)
+        return cannot_start(&bench);
+    if (bench.options.start_method != HKT_START_FORK) /* a copy is of a process with one thread */
+        progress_open();
     status = list_files(&bench);
     if (status == 0)
         status = bench.options.output == BENCH_SUMS ? bench_print_sums(&bench)

@@ -8,6 +8,7 @@
 #include "file_list.h"
 #include "measure.h"
 #include "options.h"
+#include "textbook.h"
 
 struct bench {
     struct bench_options options;
@@ -21,6 +22,8 @@ struct bench {
     struct downloads each;
     struct work downloads;
     struct measures downloaded;
+
+    struct textbook textbook;
 };
 
 /* bench_json.c: the whole of it as one JSON object. */

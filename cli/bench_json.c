@@ -8,6 +8,8 @@
 
 #include <hocket/version.h>
 
+#include <math.h>
+
 static void print_way(struct json *json, const struct measures *measures, size_t i,
                       const char *rate)
 {
@@ -38,6 +40,26 @@ static void print_ways(struct json *json, const struct measures *measures, const
     json_close(json, ']');
 }
 
+static void print_textbook(struct json *json, const struct textbook *textbook)
+{
+    json_open(json, "textbook", '{');
+    json_count(json, "tasks", TEXTBOOK_TASKS);
+    json_bool(json, "equal", textbook->equal);
+    json_open(json, "runs", '[');
+    for (size_t i = 0; i < TEXTBOOK_RUNS; i++) {
+        const struct textbook_run *run = &textbook->runs[i];
+
+        json_open(json, NULL, '{');
+        json_count(json, "steps", (uint64_t)run->steps);
+        json_number(json, "threading_seconds", run->threads);
+        json_number(json, "multiprocessing_seconds",
+                    textbook->has_processes ? run->processes : NAN);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
 void bench_print_json(const struct bench *bench)
 {
     struct json json = { 0, false };
@@ -47,6 +69,8 @@ void bench_print_json(const struct bench *bench)
     json_string(&json, "hocket", hkt_version());
     json_count(&json, "processors", ways_processors());
     json_number(&json, "load", bench->load);
+    json_string(&json, "start_method",
+                ways_have_processes() ? hkt_start_method_name(hkt_process_start_method()) : NULL);
 
     json_open(&json, "cpu_bound", '{');
     json_string(&json, "job", "sha256");
@@ -66,5 +90,7 @@ void bench_print_json(const struct bench *bench)
     json_number(&json, "latency", bench->options.latency);
     print_ways(&json, &bench->downloaded, "downloads_per_second");
     json_close(&json, '}');
+
+    print_textbook(&json, &bench->textbook);
     json_close(&json, '}');
 }

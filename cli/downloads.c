@@ -4,7 +4,6 @@
 #include "downloads.h"
 
 #include "http_answer.h"
-#include "pages.h"
 #include "progress.h"
 
 #include <hocket/error.h>
@@ -51,6 +50,12 @@ static int fetch(struct download *download, hkt_stream *stream)
     return read_body(download, stream, size);
 }
 
+static uint64_t one(const struct job *job)
+{
+    (void)job;
+    return 1;
+}
+
 static int download(void *arg)
 {
     struct download *download = arg;
@@ -65,17 +70,16 @@ static int download(void *arg)
     return err;
 }
 
-int downloads_begin(struct downloads *downloads, struct work *work, double latency)
+int downloads_begin(struct downloads *downloads, struct work *work, double latency, bool apart)
 {
-    downloads->latency = latency;
-    int err = pages_serve(&downloads->server, &downloads->latency);
+    int err = pages_serve(&downloads->pages, latency, apart);
 
     if (err < 0)
         return err;
     for (int i = 0; i < DOWNLOADS; i++)
         downloads->each[i] = (struct download){
             .id = i + 1,
-            .port = hkt_server_port(downloads->server),
+            .port = downloads->pages.port,
             .sum = page_sum_of(i + 1),
         };
     *work = (struct work){
@@ -86,12 +90,12 @@ int downloads_begin(struct downloads *downloads, struct work *work, double laten
         .job_size = sizeof downloads->each[0],
         .progress = DOWNLOADS,
         .amount = DOWNLOADS,
+        .progress_of = one,
     };
     return 0;
 }
 
 void downloads_end(struct downloads *downloads)
 {
-    hkt_server_destroy(downloads->server);
-    downloads->server = NULL;
+    pages_close(&downloads->pages);
 }

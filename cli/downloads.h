@@ -3,9 +3,8 @@
 #ifndef DOWNLOADS_H
 #define DOWNLOADS_H
 
+#include "pages.h"
 #include "work.h"
-
-#include <hocket/server.h>
 
 enum { DOWNLOADS = 5 };
 
@@ -18,13 +17,12 @@ struct download {
 
 struct downloads {
     struct download each[DOWNLOADS];
-    hkt_server *server;
-    double latency;
+    struct pages pages;
 };
 
-/* Starts the server, which waits so many seconds before each answer, and makes the work: 0, or a
- * negative errno. downloads_end stops it; all zero is fine. */
-int downloads_begin(struct downloads *downloads, struct work *work, double latency);
+/* Starts the server (as pages_serve), which waits so many seconds before each answer, and makes the
+ * work: 0, or a negative errno. downloads_end stops it; all zero is fine. */
+int downloads_begin(struct downloads *downloads, struct work *work, double latency, bool apart);
 void downloads_end(struct downloads *downloads);
 
 #endif

@@ -11,8 +11,9 @@ struct hashing {
     const struct file *file;
 };
 
-/* Makes the work; `bytes` is what the files have in all. 0 or -ENOMEM. */
-int hashing_create(struct work *work, const struct file_list *list, uint64_t bytes);
+/* Makes the work; `bytes` is what the files have in all; `shared`: processes can do it, too. 0 or
+ * -ENOMEM. */
+int hashing_create(struct work *work, const struct file_list *list, uint64_t bytes, bool shared);
 void hashing_destroy(struct work *work);
 
 /* The same as a struct. */

@@ -33,9 +33,9 @@ static const struct verb verbs[] = {
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static const char general_help[] =
-    "hocket runs the same jobs in several ways (one after another, on threads, as\n"
-    "coroutines, under a giant lock) and shows what each of them buys on this\n"
-    "machine; and it serves files over HTTP.\n"
+    "hocket runs the same jobs in several ways (one after another, on threads, in\n"
+    "processes, as coroutines, under a giant lock) and shows what each of them buys\n"
+    "on this machine; and it serves files over HTTP.\n"
     "\n"
     "Usage:\n"
     "  hocket bench [OPTION]... [DIR]\n"

@@ -20,8 +20,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* 0 or -ENOMEM. */
-static int median(double *result, const double *times, size_t n)
+int measure_median(double *result, const double *times, size_t n)
 {
     double *sorted = malloc(n * sizeof *sorted);
 
@@ -90,7 +89,7 @@ static int take_one(struct measures *measures, struct work *work, size_t way, si
 /* After the last round of a way: what its times come to. */
 static int conclude(struct measures *measures, struct measure *measure, double amount)
 {
-    int err = median(&measure->seconds, measure->times, measures->rounds);
+    int err = measure_median(&measure->seconds, measure->times, measures->rounds);
 
     if (err < 0)
         return err;

@@ -22,6 +22,9 @@ struct measures {
     size_t changed;   /* jobs whose input changed meanwhile, at most in any way */
 };
 
+/* Of `n` numbers: 0 or -ENOMEM. */
+int measure_median(double *result, const double *numbers, size_t n);
+
 /* Called when a way is done, with what is known so far. A negative value ends the measuring. */
 typedef int measure_hook(void *context, const struct measures *measures);
 

@@ -18,22 +18,32 @@ const char bench_help[] =
     "               (default: " DIR_DEFAULT "; symbolic links are not followed)\n"
     "    I/O-bound: five downloads over HTTP, from a slow server on the loopback\n"
     "               that the command starts itself\n"
+    "  and a loop of Python's textbooks in four threads and in four processes\n"
     "\n"
     "  --latency TIME   what that server waits before each answer: 0.2 (seconds, the\n"
     "                   default), 50ms, 2s\n"
     "  --repeat N       do everything in N rounds, and show the medians; the default\n"
     "                   is 5 for what takes less than a second one after another,\n"
     "                   and 1 for the rest\n"
+    "  --start-method M how processes are made: forkserver (the default), spawn, fork\n"
     "  --json           write one JSON object in place of the table\n"
     "  --sums           only hash, on all processors, and write what sha256sum writes\n"
     "  --color WHEN     always, never, or auto (the default); NO_COLOR is respected\n"
     "  -h, --help       this\n";
 
-enum { OPTION_LATENCY = 256, OPTION_REPEAT, OPTION_JSON, OPTION_SUMS, OPTION_COLOR };
+enum {
+    OPTION_LATENCY = 256,
+    OPTION_REPEAT,
+    OPTION_START_METHOD,
+    OPTION_JSON,
+    OPTION_SUMS,
+    OPTION_COLOR
+};
 
 static const struct option long_options[] = {
     { "latency", required_argument, NULL, OPTION_LATENCY },
     { "repeat", required_argument, NULL, OPTION_REPEAT },
+    { "start-method", required_argument, NULL, OPTION_START_METHOD },
     { "json", no_argument, NULL, OPTION_JSON },
     { "sums", no_argument, NULL, OPTION_SUMS },
     { "color", required_argument, NULL, OPTION_COLOR },
@@ -64,6 +74,20 @@ static int parse_color(enum terminal_color *color, const char *text)
     return 0;
 }
 
+static int parse_start_method(hkt_start_method *method, const char *text)
+{
+    static const hkt_start_method methods[] = { HKT_START_FORKSERVER, HKT_START_SPAWN,
+                                                HKT_START_FORK };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strcmp(text, hkt_start_method_name(methods[i])) != 0)
+            continue;
+        *method = methods[i];
+        return 0;
+    }
+    return usage_error("bench", "--start-method is forkserver, spawn or fork, not '%s'", text);
+}
+
 static int choose_output(struct bench_options *options, enum bench_output output)
 {
     if (options->output != BENCH_TABLE && options->output != output)
@@ -79,6 +103,8 @@ static int take(struct bench_options *options, int option, char **argv)
         return usage_seconds("bench", "a latency", &options->latency, optarg);
     case OPTION_REPEAT:
         return parse_repeat(&options->repeat, optarg);
+    case OPTION_START_METHOD:
+        return parse_start_method(&options->start_method, optarg);
     case OPTION_JSON:
         return choose_output(options, BENCH_JSON);
     case OPTION_SUMS:

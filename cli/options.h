@@ -5,6 +5,8 @@
 
 #include "terminal.h"
 
+#include <hocket/process.h>
+
 #include <stddef.h>
 
 enum bench_output { BENCH_TABLE, BENCH_JSON, BENCH_SUMS };
@@ -13,6 +15,7 @@ struct bench_options {
     const char *dir;
     double latency; /* seconds */
     size_t repeat;  /* 0: as measure.h says */
+    hkt_start_method start_method;
     enum bench_output output;
     enum terminal_color color;
     bool help;

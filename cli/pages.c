@@ -5,12 +5,24 @@
 
 #include "http_answer.h"
 
+#include <hocket/shared.h>
+#include <hocket/shared_event.h>
 #include <hocket/time.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { PART = 4096, REQUEST = 1024 };
+
+#define PATIENCE 10.0 /* seconds for a process to begin */
+
+/* What a server in another process and this one share. */
+struct pages_desk {
+    hkt_shared_event open, closing;
+    double latency;
+    int port; /* when it is open; or a negative errno */
+};
 
 size_t page_size(int id)
 {
@@ -90,9 +102,65 @@ static int serve(hkt_stream *client, void *arg)
     return send_page(client, id);
 }
 
-int pages_serve(hkt_server **server, double *latency)
+static int open_server(hkt_server **server, double *latency)
 {
     hkt_server_options options = { .name = "pages" };
+    int err = hkt_server_start(server, "127.0.0.1", 0, serve, latency, &options);
 
-    return hkt_server_start(server, "127.0.0.1", 0, serve, latency, &options);
+    return err < 0 ? err : hkt_server_port(*server);
+}
+
+/* In the server's own process, until it is told to close. */
+static int serve_apart(void *arg)
+{
+    struct pages_desk *desk = arg;
+    hkt_server *server;
+    int err = desk->port = open_server(&server, &desk->latency);
+
+    hkt_shared_event_set(&desk->open);
+    if (err < 0)
+        return err;
+    err = hkt_shared_event_wait(&desk->closing);
+    hkt_server_destroy(server);
+    return err;
+}
+
+/* The port, or a negative errno. */
+static int open_apart(struct pages *pages)
+{
+    hkt_process_options options = { .name = "pages", .method = HKT_START_FORKSERVER };
+
+    pages->desk = hkt_shared_alloc(sizeof *pages->desk);
+    if (!pages->desk)
+        return -ENOMEM;
+    pages->desk->latency = pages->latency;
+    int err = hkt_process_spawn(&pages->process, serve_apart, pages->desk, 0, &options);
+
+    if (err == 0)
+        err = hkt_shared_event_wait_until(&pages->desk->open, hkt_after(PATIENCE));
+    return err < 0 ? err : pages->desk->port;
+}
+
+int pages_serve(struct pages *pages, double latency, bool apart)
+{
+    *pages = (struct pages){ .latency = latency };
+    pages->port = apart ? open_apart(pages) : open_server(&pages->server, &pages->latency);
+    if (pages->port >= 0)
+        return 0;
+    int err = pages->port;
+
+    pages_close(pages);
+    return err;
+}
+
+void pages_close(struct pages *pages)
+{
+    hkt_server_destroy(pages->server);
+    if (pages->process) {
+        hkt_shared_event_set(&pages->desk->closing);
+        hkt_process_join(pages->process);
+        hkt_process_destroy(pages->process);
+    }
+    hkt_shared_free(pages->desk);
+    *pages = (struct pages){ .port = 0 };
 }

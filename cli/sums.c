@@ -63,7 +63,7 @@ int bench_print_sums(struct bench *bench)
     }
     for (size_t i = 0; i < bench->files.count; i++)
         bytes += bench->files.files[i].size;
-    int err = hashing_create(&bench->hashing, &bench->files, bytes);
+    int err = hashing_create(&bench->hashing, &bench->files, bytes, false);
 
     if (err == 0) {
         progress_phase(bytes, "hashing");

@@ -59,6 +59,8 @@ void table_begin(struct table *table, const struct bench *bench)
     if (sha256_available())
         paint(table, DIM, ", %s", sha256_library());
     putchar('\n');
+    if (!ways_have_processes())
+        puts("Processes: off, as they cannot be made here.");
     if (bench->load > processors)
         printf("The machine is busy (load %.1f): computing may gain less here than it could.\n",
                bench->load);
@@ -169,6 +171,39 @@ void table_end(const struct table *table, const struct measures *measures, size_
     if (unreadable > 0)
         printf(" %s could not be read.", text_count(count, unreadable));
     putchar('\n');
+}
+
+static void textbook_row(const struct textbook *textbook, const char *head, bool processes)
+{
+    printf("  %-22s", head);
+    for (size_t i = 0; i < TEXTBOOK_RUNS; i++) {
+        const struct textbook_run *run = &textbook->runs[i];
+
+        printf("  %10.2f ms", 1e3 * (processes ? run->processes : run->threads));
+    }
+    putchar('\n');
+}
+
+void table_textbook(const struct table *table, const struct textbook *textbook)
+{
+    if (table->silent)
+        return;
+    putchar('\n');
+    paint(table, BOLD, "Threads and processes");
+    printf("  total += i * n, in %d threads and in %d processes\n\n", TEXTBOOK_TASKS,
+           TEXTBOOK_TASKS);
+    paint(table, DIM, "  %-22s", "times each");
+    for (size_t i = 0; i < TEXTBOOK_RUNS; i++)
+        paint(table, DIM, "  %13ld", textbook->runs[i].steps);
+    putchar('\n');
+    textbook_row(textbook, "Threading time:", false);
+    if (textbook->has_processes)
+        textbook_row(textbook, "Multiprocessing time:", true);
+    putchar('\n');
+    if (textbook->equal)
+        puts("  Totals are equal.");
+    else
+        paint(table, RED, "  Totals DIFFER: hocket has a bug here.\n");
 }
 
 /* The best speed-up among the ways called so; 0 if there is none. */

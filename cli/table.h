@@ -31,6 +31,9 @@ int table_row(void *context, const struct measures *measures);
 /* Whether the results are equal. `unreadable`: what had to be left out. */
 void table_end(const struct table *table, const struct measures *measures, size_t unreadable);
 
+/* Threads and processes by the loop of the textbooks. */
+void table_textbook(const struct table *table, const struct textbook *textbook);
+
 /* The best that each kind of way reached in both halves. */
 void table_summary(const struct table *table, const struct bench *bench);
 

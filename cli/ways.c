@@ -3,17 +3,23 @@
  * Under the giant lock each thread takes it once and keeps it: waiting for a job, as every wait of
  * hocket's, lends it to the others. The calling thread fills the queue without it.
  *
- * A thread that cannot go on drops what is left in the queue, so that nobody waits for it. */
+ * A thread that cannot go on drops what is left in the queue, so that nobody waits for it.
+ *
+ * The ways by processes come last, so that a system that has none has fewer ways. */
 #include "ways.h"
+
+#include "progress.h"
 
 #include <hocket/coroutine_pool.h>
 #include <hocket/error.h>
+#include <hocket/process_pool.h>
 #include <hocket/queue.h>
 #include <hocket/thread.h>
 #include <hocket/thread_pool.h>
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -183,6 +189,32 @@ static int run_coroutines(struct work *work, const struct way *way)
     return err;
 }
 
+/* Workers count what they have done in their own memory; here it is counted as they hand it back. */
+static void count_progress(void *context, size_t index, int code)
+{
+    struct work *work = context;
+
+    (void)code;
+    progress_add(work->progress_of(work_job(work, index)));
+}
+
+/* The jobs go out and come back as copies; what they lead to is in shared memory. */
+static int run_processes(struct work *work, const struct way *way)
+{
+    hkt_process_pool_options options = { .max_workers = way->workers, .initializer = work->setup };
+    hkt_map_options map = { .done = count_progress, .context = work };
+    hkt_executor *pool;
+    int err = hkt_process_pool_create(&pool, &options);
+
+    if (err < 0)
+        return err;
+    err = hkt_map_with(pool, work->run, work->jobs, work->count, work->job_size, &map);
+    hkt_executor_destroy(pool);
+    return err;
+}
+
+static char processes[32] = "processes"; /* ", forkserver" */
+
 const struct way ways[] = {
     { "one after another", "serial", run_serial, 1 },
     { "threads fed by a queue", "threads", run_threads, 1 },
@@ -198,8 +230,34 @@ const struct way ways[] = {
     { "threads, giant lock", "giant_lock", run_giant, 1 },
     { "threads, giant lock", "giant_lock", run_giant, 2 },
     { "threads, giant lock", "giant_lock", run_giant, 4 },
+    { processes, "process_pool", run_processes, 1 },
+    { processes, "process_pool", run_processes, 2 },
+    { processes, "process_pool", run_processes, 4 },
 };
-const size_t ways_count = sizeof ways / sizeof ways[0];
+enum { PROCESS_WAYS = 3 };
+size_t ways_count = sizeof ways / sizeof ways[0];
+
+bool ways_set_start_method(hkt_start_method method)
+{
+    hkt_start_method methods[8];
+    size_t count = hkt_process_start_methods(methods, sizeof methods / sizeof methods[0]);
+
+    for (size_t i = 0; i < count; i++) {
+        if (method != HKT_START_DEFAULT && methods[i] != method)
+            continue;
+        if (hkt_process_set_start_method(methods[i]) < 0)
+            break;
+        snprintf(processes, sizeof processes, "processes, %s", hkt_start_method_name(methods[i]));
+        return true;
+    }
+    ways_count = sizeof ways / sizeof ways[0] - PROCESS_WAYS;
+    return false;
+}
+
+bool ways_have_processes(void)
+{
+    return ways_count == sizeof ways / sizeof ways[0];
+}
 
 int way_run(const struct way *way, struct work *work)
 {

@@ -6,6 +6,8 @@
 
 #include "work.h"
 
+#include <hocket/process.h>
+
 struct way {
     const char *name; /* for people */
     const char *id;   /* for programs: --json */
@@ -14,7 +16,12 @@ struct way {
 };
 
 extern const struct way ways[];
-extern const size_t ways_count;
+extern size_t ways_count;
+
+/* How processes are made, HKT_START_DEFAULT: as they are best. False: not in this system, or this
+ * program; then there are no ways by processes. Once, before all else. */
+bool ways_set_start_method(hkt_start_method method);
+bool ways_have_processes(void);
 
 /* Does all jobs of the work, in this way: 0, or a negative errno with a sentence (hkt_sentence). */
 int way_run(const struct way *way, struct work *work);

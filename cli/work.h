@@ -20,6 +20,8 @@ struct job {
     hkt_giant_lock *giant; /* held while the job runs; NULL: none is */
 };
 
+/* `run` gets a job, which may have been copied into another process: what it points to is in shared
+ * memory. */
 struct work {
     const char *label;     /* for the line of progress */
     int (*run)(void *job); /* 0; negative only if going on makes no sense */
@@ -28,6 +30,13 @@ struct work {
     size_t job_size;
     uint64_t progress; /* what the jobs add up to in progress_add */
     double amount;     /* of what throughput counts: bytes, downloads */
+
+    /* What a process that has not run main needs before its first job; NULL: nothing. */
+    int (*setup)(void *unused);
+    /* What a job that has ended has added by progress_add, for who could not hear it. */
+    uint64_t (*progress_of)(const struct job *job);
+
+    void *shared; /* memory that the jobs lead to; NULL: none */
 
     /* Is there a reason beyond us for another outcome? NULL: never. */
     bool (*changed)(const void *job);
