@@ -117,10 +117,11 @@ macro(hkt_find_asio)
     endif()
 endmacro()
 
-# The echo servers of bench_io: libuv, io_uring, asio, asyncio; Go's is above.
+# The echo servers of bench_io: libuv, io_uring, asio, asyncio (Go's is above); Python's pools.
 function(hkt_add_echo_rivals)
     set(rivals ${PROJECT_BINARY_DIR}/bin/rivals)
     configure_file(${PROJECT_SOURCE_DIR}/bench/rival_echo.py ${rivals}/asyncio-echo COPYONLY)
+    configure_file(${PROJECT_SOURCE_DIR}/bench/rival_process_pool.py ${rivals}/python-pools COPYONLY)
     if(TARGET PkgConfig::UV)
         add_executable(rival_uv_echo ${PROJECT_SOURCE_DIR}/bench/rival_echo.c)
         set_target_properties(rival_uv_echo PROPERTIES OUTPUT_NAME uv-echo
