@@ -9,6 +9,7 @@
 #   make sim          the protocols under the seeded scheduler
 #   make aarch64      some tests, built for that processor, in an emulator
 #   make stress       the same tests, more often, longer, with new seeds
+#   make campaign     2400 random SIGKILLs and SIGSTOPs of processes; make stress ends with it
 #   make bench        the benchmarks, with the rivals
 #   make lint         style checks; make fmt formats
 #   make install-test make release-check make clean
@@ -29,7 +30,7 @@ define tree
 	@cmake --build $(BUILD)/$(1) $(2)
 endef
 
-.PHONY: all setup demo test debug asan tsan ubsan checked sim aarch64 stress bench fmt lint \
+.PHONY: all setup demo test debug asan tsan ubsan checked sim aarch64 stress campaign bench fmt lint \
 	install-test release-check clean
 
 all:
@@ -66,6 +67,13 @@ stress: setup
 	@HOCKET_TEST_REPEAT=$(STRESS_REPEAT) HOCKET_TEST_SCALE=$(STRESS_SCALE) \
 		HOCKET_TEST_SHUFFLE=1 HOCKET_TEST_TIMEOUT_FACTOR=10 \
 		tools/run-tests $(BUILD)/release -LE '^(examples|tools)$$' --timeout 7200
+	@$(MAKE) --no-print-directory campaign
+
+# Processes are killed and stopped at random, by a seed that it prints.
+campaign: setup
+	$(call tree,release)
+	@HOCKET_TEST_SCALE=2000 HOCKET_TEST_VERBOSE=1 HOCKET_TEST_TIMEOUT_FACTOR=10 \
+		$(BUILD)/release/bin/tests/api_process_campaign
 
 bench:
 	@tools/setup bench
