@@ -36,7 +36,7 @@ static void left(struct hkti_wait *wait)
 bool hkti_future_is_own(hkt_future *future)
 {
     struct hkti_scope *scope = hkti_self()->scope;
-    if (scope == NULL || future->remote || !hkt_future_running(future))
+    if (scope == NULL || hkti_future_is_remote(future) || !hkt_future_running(future))
         return false;
     struct hkti_scope *running = hkti_load_acquire(&future->scope); /* pairs: future-scope */
     while (scope && scope != running)
@@ -139,37 +139,43 @@ static bool is_done(void *arg)
 }
 
 /* 0; why not; 1: to be asked again. */
-static int await_once(hkt_future *future, const struct hkti_wait *how)
+static int await_once(struct waiter *waiter)
 {
-    struct waiter waiter = { .watch.done = done, .wait = *how, .future = future };
-    waiter.wait.list = &waiter.list;
+    hkt_future *future = waiter->future;
+    waiter->wait.list = &waiter->list;
     hkti_guard_acquire(&future->guard);
-    if (hkti_future_watch_guarded(future, &waiter.watch) == 0)
-        return hkti_wait(&waiter.wait);
+    if (hkti_future_watch_guarded(future, &waiter->watch) == 0)
+        return hkti_wait(&waiter->wait);
     hkti_guard_release(&future->guard);
     return 0;
 }
 
-static int await(hkt_future *future, int64_t deadline, bool cancellable, bool for_jobs)
+static int await_remote(struct waiter *waiter)
 {
-    struct hkti_wait wait = { .what = "future",
-                              .object = future,
-                              .guard = &future->guard,
-                              .left = left,
-                              .deadline = deadline,
-                              .cancellable = cancellable,
-                              .for_jobs = for_jobs };
     struct hkti_attendance attendance = { .executor = NULL };
     int err;
-    if (future->remote)
-        hkti_attend_hold(&attendance, future);
-    hkti_attend_begin(&attendance, deadline);
+    hkti_attend_hold(&attendance, waiter->future);
+    hkti_attend_begin(&attendance, waiter->wait.deadline);
     do {
-        hkti_attend_prepare(&attendance, &wait, is_done, future);
-        err = await_once(future, &wait);
+        hkti_attend_prepare(&attendance, &waiter->wait, is_done, waiter->future);
+        err = await_once(waiter);
     } while (err == 1);
     hkti_attend_end(&attendance);
     hkti_attend_drop(&attendance);
+    return err;
+}
+
+static int await(hkt_future *future, int64_t deadline, bool cancellable, bool for_jobs)
+{
+    struct waiter waiter = { .watch.done = done, .future = future };
+    waiter.wait = (struct hkti_wait){ .what = "future",
+                                      .object = future,
+                                      .guard = &future->guard,
+                                      .left = left,
+                                      .deadline = deadline,
+                                      .cancellable = cancellable,
+                                      .for_jobs = for_jobs };
+    int err = hkti_future_is_remote(future) ? await_remote(&waiter) : await_once(&waiter);
     return hkt_future_done(future) ? 0 : err;
 }
 

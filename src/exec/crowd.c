@@ -55,7 +55,7 @@ static void done(struct hkti_watch *watch, hkt_future *future)
 void hkti_crowd_add(struct hkti_crowd *crowd, struct hkti_crowd_entry *entry, hkt_future *future)
 {
     *entry = (struct hkti_crowd_entry){ .crowd = crowd, .future = future, .watch.done = done };
-    if (future->remote && crowd->attendance.executor == NULL)
+    if (hkti_future_is_remote(future) && crowd->attendance.executor == NULL)
         hkti_attend_hold(&crowd->attendance, future);
     if (hkti_future_watch(future, &entry->watch) == 1)
         become_ready(entry, future);

@@ -10,28 +10,36 @@
 #include "park/wait.h"
 #include "strand/carrier.h"
 
+static int check(const hkt_executor *executor, const hkt_submit_options *options)
+{
+    if (options->priority > HKT_PRIORITY_BACKGROUND)
+        return -EINVAL;
+    if (options->deadline.ns && executor->ops->remote == NULL)
+        return hkt_fail(-EOPNOTSUPP,
+                        "hkt_submit: .deadline is for process pools; elsewhere the job "
+                        "itself enters a scope with one");
+    return 0;
+}
+
 int hkti_submit(hkt_executor *executor, hkt_future **future, hkt_job *job, void *arg,
                 const hkt_submit_options *options, struct hkti_member *member)
 {
     int err = hkti_cancelled(0);
     if (err < 0)
         return err;
-    if (job == NULL || (options && options->priority > HKT_PRIORITY_BACKGROUND))
+    if (job == NULL)
         return -EINVAL;
     if (hkti_load_relaxed(&hkti_forked))
         hkti_misuse("hkt_submit: this is the child of a fork of a program whose threads ran: it "
                     "may only exec");
     if (executor == NULL && (executor = hkt_default_executor()) == NULL)
         return -ENOMEM;
-    const struct hkti_remote_ops *remote = executor->ops->remote;
-    if (options && options->deadline.ns && remote == NULL)
-        return hkt_fail(-EOPNOTSUPP,
-                        "hkt_submit: .deadline is for process pools; elsewhere the job "
-                        "itself enters a scope with one");
+    if (options && (err = check(executor, options)) < 0)
+        return err;
     hkt_future *made = hkti_future_make(job, arg, executor, options, member);
     if (made == NULL)
         return -ENOMEM;
-    err = remote ? remote->submit(executor, made, options) : executor->ops->submit(executor, made);
+    err = executor->ops->submit(executor, made, options);
     if (err < 0 && member && !hkti_member_withdraw(member, made))
         err = 0; /* the group's owner has begun it meanwhile; the member may be gone */
     if (err < 0)

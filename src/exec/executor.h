@@ -11,7 +11,6 @@
  * engine's. A future that it is asked about is BUSY meanwhile, unless it says otherwise: it does not
  * end. */
 struct hkti_remote_ops {
-    int (*submit)(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options);
     int (*map)(hkt_executor *executor, hkt_job *job, void *items, size_t count, size_t size,
                const hkt_map_options *options);
     /* Takes back the job of a running future that has not begun: 0, and the caller ends the future,
@@ -27,8 +26,9 @@ struct hkti_remote_ops {
 };
 
 struct hkti_executor_ops {
-    /* Takes the future, to run it once; a negative result refuses it. */
-    int (*submit)(hkt_executor *executor, hkt_future *future);
+    /* Takes the future, to run it once; a negative result refuses it. The options, which may be NULL,
+     * are in the future, but for the size of the argument and the deadline. */
+    int (*submit)(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options);
     void (*close)(hkt_executor *executor, bool cancel_futures);
     /* Waits until all jobs have ended after a close: 0, -ETIMEDOUT, -ECANCELED. */
     int (*await)(hkt_executor *executor, hkt_deadline deadline);
@@ -39,14 +39,15 @@ struct hkti_executor_ops {
     void (*waits)(hkt_executor *executor, bool begins);
     /* A job that waits for jobs of its own executor runs those that nobody has begun. */
     bool runs_wanted;
-    const struct hkti_remote_ops *remote; /* in place of `submit`; NULL */
+    const struct hkti_remote_ops *remote; /* NULL: its jobs run in this process */
 };
 
 struct hkt_executor {
     const struct hkti_executor_ops *ops;
     unsigned max_workers;
-    bool tasks;       /* its futures are tasks */
-    uint32_t gave_up; /* a shutdown_until ended before the jobs did */
+    bool tasks;           /* its futures are tasks */
+    uint32_t gave_up;     /* a shutdown_until ended before the jobs did */
+    uint32_t future_bits; /* HKTI_FUTURE_REMOTE, if its futures are; else 0 */
 };
 
 #endif

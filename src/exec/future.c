@@ -38,7 +38,7 @@ static hkt_future *make(hkt_job *job, void *arg, uint32_t state)
     made->result = 0;
     made->priority = 0;
     made->no_foreign_work = false;
-    made->is_task = made->eager_start = made->remote = false;
+    made->is_task = made->eager_start = false;
     made->watches = NULL;
     made->sentence = NULL;
     hkti_init(&made->scope, (struct hkti_scope *)0);
@@ -48,11 +48,11 @@ static hkt_future *make(hkt_job *job, void *arg, uint32_t state)
 hkt_future *hkti_future_make(hkt_job *job, void *arg, hkt_executor *executor,
                              const hkt_submit_options *options, struct hkti_member *member)
 {
-    hkt_future *made = make(job, arg, HKTI_FUTURE_PENDING | HKTI_FUTURE_QUEUED);
+    hkt_future *made = make(job, arg,
+                            HKTI_FUTURE_PENDING | HKTI_FUTURE_QUEUED | executor->future_bits);
     if (made == NULL)
         return NULL;
     made->executor = executor;
-    made->remote = executor->ops->remote != NULL;
     if (options) {
         made->priority = (uint8_t)options->priority;
         made->no_foreign_work = options->no_foreign_work;
@@ -329,7 +329,7 @@ void hkti_future_unhold(hkt_future *future)
 int hkt_future_cancel(hkt_future *future)
 {
     if (future == NULL || end(future, HKTI_FUTURE_PENDING, HKTI_FUTURE_CANCELLED) ||
-        (future->remote && hkti_future_recall(future)))
+        (hkti_future_is_remote(future) && hkti_future_recall(future)))
         return 0;
     return hkt_future_cancelled(future) ? 0 : -EBUSY;
 }
@@ -343,12 +343,12 @@ int hkt_future_request_cancel(hkt_future *future)
             return -EBUSY;
         if (future->executor == NULL)
             return 0; /* a producer's: there is nobody to tell */
-        if (future->remote && hkti_future_hold(future)) {
+        if (hkti_future_is_remote(future) && hkti_future_hold(future)) {
             future->executor->ops->remote->request(future->executor, future);
             hkti_future_unhold(future);
             return 0;
         }
-        if (future->remote)
+        if (hkti_future_is_remote(future))
             continue;
         if (hold_scope(future)) {
             struct hkti_scope *scope = hkti_load_acquire(&future->scope); /* pairs: future-scope */
@@ -390,7 +390,7 @@ void *hkt_future_arg(const hkt_future *future)
 bool hkt_future_running(const hkt_future *future)
 {
     uint32_t step = step_of(future);
-    if (future->remote && step == HKTI_FUTURE_RUNNING)
+    if (hkti_future_is_remote(future) && step == HKTI_FUTURE_RUNNING)
         return hkti_future_began((hkt_future *)(uintptr_t)future);
     return step == HKTI_FUTURE_RUNNING || step == HKTI_FUTURE_SETTING;
 }

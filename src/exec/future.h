@@ -12,6 +12,7 @@
  *   DETACHED  the user touches it no more
  *   QUEUED    an engine still has it in a queue
  *   SEEN      somebody has looked at the result
+ *   REMOTE    from the start: its engine has hkti_remote_ops
  *
  * PENDING goes to another step by whoever changes it first. A future is given back by who
  * makes the last of SETTLED, DETACHED and not QUEUED true.
@@ -48,6 +49,7 @@ enum {
     HKTI_FUTURE_DETACHED = 64,
     HKTI_FUTURE_QUEUED = 128,
     HKTI_FUTURE_SEEN = 256,
+    HKTI_FUTURE_REMOTE = 512,
 };
 
 /* Somebody who wants to know that a future is done; lies with him. */
@@ -69,8 +71,7 @@ struct hkt_future {
     uint8_t priority;
     bool no_foreign_work;
     bool is_task; /* `arg` is its hkti_task */
-    bool eager_start : 1;
-    bool remote : 1;            /* its engine has hkti_remote_ops */
+    bool eager_start;
     struct hkti_watch *watches; /* the last added first */
     char *sentence;             /* HKT_SENTENCE_MAX bytes, or NULL */
     union {
@@ -110,6 +111,11 @@ bool hkti_task_keep_name(struct hkti_task *task, const char *name);
 
 /* The name of a future's job, given or "Task-N"; it must stay meanwhile. */
 void hkti_task_name(const hkt_future *future, char name[HKT_NAME_MAX]);
+
+static inline bool hkti_future_is_remote(const hkt_future *future)
+{
+    return hkti_load_relaxed(&future->state) & HKTI_FUTURE_REMOTE;
+}
 
 static inline struct hkti_task *hkti_future_task(const hkt_future *future)
 {

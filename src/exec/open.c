@@ -31,11 +31,12 @@ static void put_back(struct open *open)
         hkt_event_set(&open->ended);
 }
 
-static int submit(hkt_executor *executor, hkt_future *future)
+static int submit(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options)
 {
     struct open *open = (struct open *)executor;
-    hkt_submit_options options = { .priority = (hkt_priority)future->priority,
-                                   .no_foreign_work = future->no_foreign_work };
+    hkt_submit_options passed = { .priority = (hkt_priority)future->priority,
+                                  .no_foreign_work = future->no_foreign_work,
+                                  .arg_size = options ? options->arg_size : 0 };
     bool inside = hkti_is_inside(executor);
     hkti_guard_acquire(&open->guard);
     bool refused = open->closed && !inside;
@@ -43,7 +44,7 @@ static int submit(hkt_executor *executor, hkt_future *future)
     hkti_guard_release(&open->guard);
     if (refused)
         return -ESHUTDOWN;
-    int err = open->vtable->submit(open->engine, future, &options);
+    int err = open->vtable->submit(open->engine, future, &passed);
     if (err < 0)
         put_back(open);
     return err;

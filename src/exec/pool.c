@@ -207,8 +207,9 @@ static int submit_to_queue(struct hkti_pool *pool, hkt_future *future, bool insi
     return err;
 }
 
-static int submit(hkt_executor *executor, hkt_future *future)
+static int submit(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options)
 {
+    (void)options;
     struct hkti_pool *pool = (struct hkti_pool *)executor;
     struct hkti_worker *worker = hkti_worker_self();
     bool inside = worker && worker->pool == pool;

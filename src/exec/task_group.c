@@ -65,7 +65,7 @@ static void end_remote(struct hkti_group *group)
     struct hkti_node *head = &group->pending;
     for (struct hkti_node *node = head->next; node && node != head; node = node->next) {
         hkt_future *future = HKTI_CONTAINER(node, struct hkti_member, node)->future;
-        if (future->remote)
+        if (hkti_future_is_remote(future))
             future->executor->ops->remote->request(future->executor, future);
     }
 }

@@ -155,8 +155,9 @@ static int await_room(struct pool *pool, bool inside)
     }
 }
 
-static int submit(hkt_executor *executor, hkt_future *future)
+static int submit(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options)
 {
+    (void)options;
     struct pool *pool = pool_of(executor);
     int err = await_room(pool, hkti_is_inside(executor));
     if (err < 0)

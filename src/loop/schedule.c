@@ -197,8 +197,9 @@ int hkti_loop_submit(hkt_loop *loop, hkt_future *future, bool may_be_eager)
     return 0;
 }
 
-static int submit(hkt_executor *executor, hkt_future *future)
+static int submit(hkt_executor *executor, hkt_future *future, const hkt_submit_options *options)
 {
+    (void)options;
     return hkti_loop_submit(HKTI_CONTAINER(executor, struct hkt_loop, executor), future, true);
 }
 

@@ -75,7 +75,7 @@ static int await(hkt_executor *executor, hkt_deadline deadline)
     int err = hkti_process_pool_check(pool);
     if (err < 0)
         return err;
-    if (hkt_thread_current() == pool->watcher)
+    if (hkt_thread_current() == hkti_load_relaxed(&pool->watcher))
         return -EDEADLK; /* in a callback of one of its jobs */
     return hkti_event_wait_as(&pool->ended, deadline, "the end of pool", pool);
 }
@@ -148,7 +148,6 @@ static void woke(hkt_executor *executor)
 }
 
 static const struct hkti_remote_ops remote = {
-    .submit = hkti_process_pool_submit,
     .map = hkti_process_pool_map,
     .recall = hkti_process_pool_recall,
     .recalled = hkti_process_pool_recalled,
@@ -163,9 +162,11 @@ static const struct hkti_remote_ops remote = {
                 .woke = woke },
 };
 
-static const struct hkti_executor_ops ops = {
-    .close = close_pool, .await = await, .destroy = destroy, .remote = &remote
-};
+static const struct hkti_executor_ops ops = { .submit = hkti_process_pool_submit,
+                                              .close = close_pool,
+                                              .await = await,
+                                              .destroy = destroy,
+                                              .remote = &remote };
 
 struct hkti_process_pool *hkti_process_pool_of(hkt_executor *executor)
 {
@@ -203,12 +204,17 @@ static void finish(hkt_executor *executor, bool ended)
     struct hkti_process_pool *pool = (struct hkti_process_pool *)executor;
     if (!ended)
         hkt_process_pool_kill_workers(executor);
-    (void)hkt_thread_join_until(pool->watcher, hkt_after(PATIENCE));
+    hkt_thread *watcher = pool->watcher;
+    if (hkt_thread_join_until(watcher, hkt_after(PATIENCE)) < 0) {
+        hkti_store_relaxed(&pool->watcher, (hkt_thread *)NULL); /* nobody will join it */
+        hkt_thread_destroy(watcher);
+    }
 }
 
 static void set_options(struct hkti_process_pool *pool, const hkt_process_pool_options *options)
 {
     pool->executor.ops = &ops;
+    pool->executor.future_bits = HKTI_FUTURE_REMOTE;
     pool->executor.max_workers = options->max_workers ? options->max_workers
                                                       : hkt_process_cpu_count();
     if (pool->executor.max_workers > MAX_WORKERS)
