@@ -39,20 +39,12 @@ if(OPENSSL_FOUND)
     target_compile_definitions(hocket_objects PRIVATE HKT_HAVE_OPENSSL=1)
 endif()
 
-# The start object (src/start): behind everything else on the link line of each program, since its
-# constructor is to be the last one. So it is given as a flag: what CMake knows as an object it puts
-# before the libraries.
+# The start object: behind everything else on the link line of each program, since its constructor is
+# to be the last one. So it is named by its path, as a library would be.
 set(hkt_start ${PROJECT_BINARY_DIR}/lib/hocket/hocket_start.o)
-add_library(hocket_start OBJECT ${PROJECT_SOURCE_DIR}/src/start/hocket_start.c)
-set_target_properties(hocket_start PROPERTIES POSITION_INDEPENDENT_CODE ON)
-target_link_libraries(hocket_start PRIVATE hocket_flags)
-add_custom_command(OUTPUT ${hkt_start}
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/lib/hocket
-    COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_OBJECTS:hocket_start> ${hkt_start}
-    DEPENDS hocket_start $<TARGET_OBJECTS:hocket_start> VERBATIM)
-add_custom_target(hocket_start_object DEPENDS ${hkt_start})
+add_subdirectory(${PROJECT_SOURCE_DIR}/src/start ${PROJECT_BINARY_DIR}/start)
 add_dependencies(hocket_objects hocket_start_object)
-target_link_libraries(hocket_objects INTERFACE -Wl,${hkt_start})
+target_link_libraries(hocket_objects INTERFACE ${hkt_start})
 
 # What a consumer of either library sees.
 function(hkt_usage target)
@@ -61,8 +53,8 @@ function(hkt_usage target)
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     target_link_libraries(${target} PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:hocket_flags>)
-    target_link_libraries(${target} INTERFACE $<BUILD_INTERFACE:-Wl,${hkt_start}>
-        $<INSTALL_INTERFACE:-Wl,$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/hocket/hocket_start.o>)
+    target_link_libraries(${target} INTERFACE $<BUILD_INTERFACE:${hkt_start}>
+        $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/hocket/hocket_start.o>)
     add_dependencies(${target} hocket_start_object)
     if(HKT_SIM)
         target_compile_definitions(${target} INTERFACE HKT_SIM)

@@ -159,6 +159,22 @@ if(TARGET test_api_harness)
         EMPTY_PROGRAM="$<TARGET_FILE:harness_empty>")
 endif()
 
+# Two builds of a library that a test loads.
+if(TARGET test_api_process_files)
+    foreach(answer 42 43)
+        add_library(test_module_${answer} MODULE ${PROJECT_SOURCE_DIR}/tests/api/module/module.c)
+        target_compile_definitions(test_module_${answer} PRIVATE MODULE_ANSWER=${answer})
+        target_link_libraries(test_module_${answer} PRIVATE hocket_flags)
+        target_link_options(test_module_${answer} PRIVATE -Wl,--build-id)
+        set_target_properties(test_module_${answer} PROPERTIES
+            LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/tests)
+        add_dependencies(test_api_process_files test_module_${answer})
+    endforeach()
+    target_compile_definitions(test_api_process_files PRIVATE
+        MODULE_FILE="$<TARGET_FILE:test_module_42>"
+        OTHER_MODULE_FILE="$<TARGET_FILE:test_module_43>")
+endif()
+
 find_package(Python3 COMPONENTS Interpreter QUIET)
 if(Python3_FOUND)
     set(stretch 1)

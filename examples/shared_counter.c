@@ -24,7 +24,7 @@ static int count_with_lock(void *counter)
 {
     for (int i = 0; i < COUNTS; i++) {
         int err = hkt_shared_rlock_acquire(hkt_shared_lock_of(counter));
-        if (err < 0)
+        if (err < 0) /* -EOWNERDEAD: one died with it, and it is ours until we end */
             return err;
         count_one(counter);
         hkt_shared_rlock_release(hkt_shared_lock_of(counter));

@@ -96,7 +96,8 @@ typedef struct hkt_connection_options {
     uint64_t reserved[4]; /* zero */
 } hkt_connection_options;
 
-/* At "host:port" or "[address]:port" (port 0: any that is free), or at "/path" or "./path" of a
+/* Both sides are hocket's: Python's Client and Listener greet in another way (for those, adopt a
+ * socket). At "host:port" or "[address]:port" (port 0: any that is free), or at "/path" or "./path" of a
  * Unix socket, which is removed at the end; "@name": abstract, of which nothing is left. NULL: such
  * a name that is free, for processes of this user (and root's) alone, which both sides check. 0;
  * -EADDRINUSE, -EINVAL, -EACCES, ...; -ENOSYS with a key: this build or system has no OpenSSL.

@@ -24,13 +24,21 @@ template <typename T, size_t N> constexpr size_t hkt_array_count(T (&)[N])
 
 /* One thing, its address and its size: two arguments. */
 #if defined(__cplusplus)
-#define HKT_ITEM(item) (&(item)), sizeof(item)
+template <typename T> struct hkt_item_is {
+    static constexpr size_t size = sizeof(T);
+};
+template <typename T> struct hkt_item_is<T *>; /* a pointer: pass what it points to */
+#define HKT_ITEM(item) (&(item)), hkt_item_is<decltype(item)>::size
 #else
 #define HKT_ITEM(item)                                                                             \
     (&(item)), sizeof(item) +                                                                      \
-                   0 * sizeof(char[1 - 2 * (__builtin_classify_type(item) == 5 &&                  \
-                                            __builtin_types_compatible_p(                          \
-                                                __typeof__(item), __typeof__((void)0, (item))))])
+                   0 * sizeof(struct {                                                             \
+                       _Static_assert(__builtin_classify_type(item) != 5 ||                        \
+                                          !__builtin_types_compatible_p(                           \
+                                              __typeof__(item), __typeof__((void)0, (item))),      \
+                                      "HKT_ITEM takes what is to be copied, not a pointer to it"); \
+                       int hkt_unused;                                                             \
+                   })
 #endif
 
 #endif

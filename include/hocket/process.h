@@ -40,7 +40,8 @@ typedef enum hkt_start_method {
 typedef struct hkt_process_options {
     const char *name;        /* copied; NULL: "Process-N" */
     hkt_start_method method; /* of its start */
-    bool daemon;             /* ended by SIGTERM when its parent exits; others are waited for */
+    bool daemon;             /* ended by SIGTERM when its parent exits; others are waited for by
+                                 hkt_join_all, and by exit for a second: then they end with it */
     bool with_threads;       /* HKT_START_FORK all the same while other threads run: the child must
                                  call nothing of hocket that waits, and no malloc-like library that
                                  is not made for forks */
@@ -77,8 +78,8 @@ HKT_API HKT_MUST_USE int hkt_process_spawn(hkt_process **process, hkt_job *funct
 HKT_API int hkt_process_join(hkt_process *process);
 HKT_API int hkt_process_join_until(hkt_process *process, hkt_deadline deadline);
 
-/* Ended: 0 and how in *code: what its function returned, if that was 0 to 255; 1 for a negative
- * result, which is reported; what it gave to exit; minus the number of the signal that ended it.
+/* Ended: 0 and how in *code: what its function returned, if that was 0 to 255; else 1, and a
+ * negative result is reported; what it gave to exit; minus the number of the signal that ended it.
  * -EBUSY: it runs; -EINVAL before its start. Never waits. (Process.exitcode) */
 HKT_API int hkt_process_exit_code(hkt_process *process, int *code);
 

@@ -16,7 +16,8 @@
  * the job and the signal; it is replaced, and all others go on. A job that is cancelled, or whose
  * deadline passes, while it runs has its scope ended; if it has not returned `grace` seconds later
  * its worker is killed: -ECANCELED, -ETIMEDOUT. Terminal signals are for the program, not for
- * the workers. The pool is its creator's: jobs, and children, do not use it (-EPERM). */
+ * the workers. The pool is its creator's: in a copy by fork it is refused (-EPERM), in other
+ * processes its pointer means nothing. It has a thread of its own, beside which no fork is made. */
 #ifndef HOCKET_PROCESS_POOL_H
 #define HOCKET_PROCESS_POOL_H
 
@@ -47,7 +48,8 @@ typedef struct hkt_process_pool_options {
     unsigned retries;     /* of HKT_LOST_RETRY; 0: 3. Then the job fails: it kills its workers */
     double grace;         /* seconds; 0: 5; negative: for ever */
     size_t max_pending;   /* jobs that have not begun, after which hkt_submit waits; 0: a million */
-    uint64_t reserved[4]; /* zero */
+    bool daemon;          /* the end of the process does not wait for its jobs */
+    uint64_t reserved[3]; /* zero */
 } hkt_process_pool_options;
 
 /* Makes a pool, which starts workers as jobs come. NULL options: the defaults. 0; -ENOMEM, -EINVAL;

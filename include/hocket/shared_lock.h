@@ -12,6 +12,10 @@
  *     account->balance += 10;
  *     hkt_shared_lock_release(&account->lock);
  *
+ * Mind that a negative result may mean that the lock is yours: -EOWNERDEAD, and no other. Where what
+ * it guards is whole at any moment, `if (err == -EOWNERDEAD) hkt_shared_lock_consistent(&lock);`
+ * is all there is to do.
+ *
  * A holder that dies, by a signal or an exit, gives the lock to the next one, who is told. Those who
  * wait get it in no particular order, and all of them get it: who has waited for half a millisecond
  * goes before newcomers. Coroutines that wait let their loop go on. The memory of a lock, as of

@@ -13,8 +13,9 @@
  * who use the memory keep it as long as they have it open; they never remove the name.
  *
  * "/frames" is the file /dev/shm/hocket.frames, by which prefix those are found that somebody left.
- * Its first page is hocket's, the memory follows: Python has it by SharedMemory("hocket.frames",
- * track=False), from byte 4096 on (or whatever a page is). */
+ * Its first page is hocket's, the memory follows from byte 4096 on (or whatever a page is): other
+ * programs map that file. Python's SharedMemory removes it when the reader ends, unless it is told
+ * track=False (3.13): mmap of the file does not. */
 #ifndef HOCKET_SHARED_MEMORY_H
 #define HOCKET_SHARED_MEMORY_H
 

@@ -28,7 +28,7 @@ static void end_pool(const struct hkti_exit_entry *pool, hkt_deadline deadline)
     executor->ops->close(executor, false);
     if (executor->ops->await(executor, deadline) == -ETIMEDOUT)
         hkti_report_line("the process ends while pool \"%s\" still runs jobs: hkt_executor_destroy "
-                         "waits for them, .daemon gives them up",
+                         "waits for them, .daemon gives them up at once",
                          pool->name);
     if (pool->finish)
         pool->finish(executor, executor->ops->await(executor, (hkt_deadline){ 1 }) == 0);

@@ -23,12 +23,14 @@
 #include "park/strand.h"
 #include "proc/family.h"
 #include "proc/identity.h"
+#include "proc/valgrind.h"
 
 #define MAGIC UINT64_C(0x31616e6572614b48)
 #define FAMILY ((size_t)128 << 10)
 #define MODULES ((size_t)17 << 20) /* after the family */
 #define WORDS ((size_t)18 << 20)
 _Static_assert(sizeof(struct hkti_modules) <= WORDS - MODULES, "room for the modules");
+#define VALGRIND_MAX ((size_t)256 << 20)
 #define CHUNK ((size_t)64 << 20) /* as much is had at a time, since a signal undoes the call */
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -104,7 +106,7 @@ void hkti_arena_drop(const void *start, size_t size)
     errno = saved;
 }
 
-/* -errno. */
+/* -errno. None of the three fds that are written to and read from by everybody, should they be free. */
 static int open_file(bool *sealable)
 {
     int fd = memfd_create("hocket", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -113,7 +115,12 @@ static int open_file(bool *sealable)
         fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd < 0 ? -errno : fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int err = above < 0 ? -errno : above;
+    close(fd);
+    return err;
 }
 
 /* 0, or an errno; -1: something else is mapped there. */
@@ -133,13 +140,15 @@ static int map(int fd, size_t size)
     return 0;
 }
 
-/* The most that this process's limits give. */
+/* The most that this process's limits give. Of limited addresses half is left to stacks and heap. At the
+ * end of a program valgrind looks for pointers in all that is mapped, whereby holes become memory. */
 static size_t most(void)
 {
-    struct rlimit limit;
-    size_t size = HKTI_ARENA_MAX;
-    bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-    while (limited && size > limit.rlim_cur)
+    struct rlimit files = { .rlim_cur = RLIM_INFINITY }, addresses = files;
+    size_t size = RUNNING_ON_VALGRIND ? VALGRIND_MAX : HKTI_ARENA_MAX;
+    (void)getrlimit(RLIMIT_FSIZE, &files);
+    (void)getrlimit(RLIMIT_AS, &addresses);
+    while (size > files.rlim_cur || (size > HKTI_ARENA_MIN && size > addresses.rlim_cur / 2))
         size /= 2;
     return size;
 }

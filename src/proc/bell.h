@@ -13,9 +13,9 @@
  * listen counts the caller (sequentially consistent) before it looks; who rings has changed the thing
  * (sequentially consistent) before it looks at the count: so one sees the other. (pairs: bell) To ring
  * changes `rings`, which the sleeper's futex compares, so no ring falls between look and sleep.
- * Who leaves without what it came for, and was rung for, rings for another one. Who dies is
- * uncounted, and its ring passed on, by family.c. A waiter takes its chance with all others:
- * order is not kept. */
+ * Who leaves without what it came for rings for another one, if the bell was rung since it looked
+ * last: for earlier rings it has looked, and nothing was there. Who dies is uncounted, and its ring
+ * passed on, by family.c. A waiter takes its chance with all others: order is not kept. */
 #ifndef HKTI_PROC_BELL_H
 #define HKTI_PROC_BELL_H
 

@@ -92,8 +92,6 @@ static int look_at(int fd, bool *readable, bool *writable, bool *passes_fds)
 
 int hkt_connection_adopt(hkt_connection **connection, int fd)
 {
-    if (fd < 0)
-        return -EBADF;
     bool readable = false, writable = false, passes_fds = false;
     int saved = errno;
     int kind = look_at(fd, &readable, &writable, &passes_fds);
@@ -101,8 +99,9 @@ int hkt_connection_adopt(hkt_connection **connection, int fd)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     errno = saved;
     if (kind < 0) {
-        if (kind != -EBADF)
-            hkti_os_close(fd);
+        if (kind == -EBADF)
+            return hkt_fail(-EBADF, "hkt_connection_adopt: fd %d is not open", fd);
+        hkti_os_close(fd);
         return kind;
     }
     hkt_connection *made;
@@ -137,7 +136,9 @@ int hkti_connection_begin(hkt_connection *connection, hkt_lock *direction, hkt_d
     int err = hkti_channel_enter(&connection->channel);
     if (err < 0)
         return err;
-    err = can ? hkti_cancelled(deadline.ns) : -EOPNOTSUPP;
+    err = can ? hkti_cancelled(deadline.ns)
+              : hkt_fail(-EOPNOTSUPP, "this end of the pipe only %s",
+                         connection->readable ? "receives" : "sends");
     if (err == 0)
         err = hkt_lock_acquire_until(direction, deadline);
     if (err == 0 && hkti_channel_is_closed(&connection->channel)) {

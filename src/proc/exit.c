@@ -129,8 +129,17 @@ static bool finalize(void)
     return true;
 }
 
+/* A copy keeps no child's sentinel from being readable. */
+static void close_sentinels(void)
+{
+    for (struct hkti_node *node = hkti_children.next; node && node != &hkti_children;
+         node = node->next)
+        hkti_os_close(HKTI_CONTAINER(node, struct hkt_process, node)->told);
+}
+
 static void in_fork_child(void)
 {
+    close_sentinels();
     hkti_children_guard = 0;
     forgotten = hkti_children.next;
     hkti_children = (struct hkti_node){ 0 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The family's table. family.h has its states and rules.
  *
- * A slot's state is one word: what it is, its generation, and of a DEAD one who buries it. Slots up to
+ * A slot's state is one word: what it is, its generation, and of a STARTING one the number of the
+ * process that starts it (if that was killed, nobody else would undo it), of a DEAD one who buries it.
+ * Slots up to
  * `top` have memory; they are taken in turn, so that it is long until one is taken again, and who is
  * late with an old token finds another generation. */
 #include "proc/family.h"
@@ -69,9 +71,9 @@ static inline struct slot *slot_of(uint32_t token)
     return &hkti_arena_family()->slots[index_of(token)];
 }
 
-static inline uint64_t make_state(enum state state, uint32_t token, uint32_t burier)
+static inline uint64_t make_state(enum state state, uint32_t token, uint32_t who)
 {
-    return (uint64_t)burier << 32 | (uint64_t)(token >> SLOT_BITS & GENERATION_MASK) << 4 | state;
+    return (uint64_t)who << 32 | (uint64_t)(token >> SLOT_BITS & GENERATION_MASK) << 4 | state;
 }
 
 static inline enum state state_of(uint64_t state)
@@ -160,7 +162,8 @@ static uint32_t take_slot(uint32_t index, uint32_t parent)
     if ((token >> SLOT_BITS & 0x7fff) == 0) /* nor is the part of it that stakes have */
         token = (token + HKTI_FAMILY_MAX) & HKTI_TOKEN_MASK;
     if (state_of(state) != FREE || hkti_arena_commit(hkti_stakes_of(index), PAGE) < 0 ||
-        !hkti_cas_acq_rel(&slot->state, state, make_state(STARTING, token, 0))) /* pairs: family */
+        /* pairs: family */
+        !hkti_cas_acq_rel(&slot->state, state, make_state(STARTING, token, (uint32_t)getpid())))
         return 0;
     hkti_store_relaxed(&slot->parent, parent);
     return token;
@@ -191,7 +194,7 @@ static void look_at(uint32_t first, uint32_t n)
     for (uint32_t i = first; i < first + n && hkti_load_relaxed(&own_token); i++) {
         struct slot *slot = &hkti_arena_family()->slots[i % top];
         uint64_t state = hkti_load_acquire(&slot->state); /* pairs: family */
-        if (state_of(state) == ALIVE || state_of(state) == DEAD)
+        if (state_of(state) != FREE)
             (void)hkti_family_look(token_of(state, i % top));
     }
 }
@@ -208,16 +211,15 @@ uint32_t hkti_family_reserve(uint32_t parent)
 void hkti_family_born(uint32_t token, int pid)
 {
     struct slot *slot = slot_of(token);
-    uint64_t start;
-    if (state_of(look_up(token)) != STARTING)
+    uint64_t state = look_up(token), start;
+    if (state_of(state) != STARTING)
         return;
     (void)ask_system((uint32_t)pid, &start);
     if (start)
         hkti_store_relaxed(&slot->start, start);
     hkti_store_relaxed(&slot->pid, (uint32_t)pid);
     /* pairs: family */
-    (void)hkti_cas_acq_rel(&slot->state, make_state(STARTING, token, 0),
-                           make_state(ALIVE, token, 0));
+    (void)hkti_cas_acq_rel(&slot->state, state, make_state(ALIVE, token, 0));
 }
 
 void hkti_family_become(uint32_t token)
@@ -280,7 +282,7 @@ static bool begin_to_bury(uint32_t token, uint32_t self)
 {
     for (;;) {
         uint64_t state = look_up(token);
-        uint32_t burier = (uint32_t)(state >> 32);
+        uint32_t burier = state_of(state) == DEAD ? (uint32_t)(state >> 32) : 0;
         if (state_of(state) == FREE || (burier && !hkti_family_is_dead(burier)))
             return false;
         /* pairs: bury, family */
@@ -321,7 +323,9 @@ void hkti_family_bury(uint32_t token)
 bool hkti_family_look(uint32_t token)
 {
     uint64_t state = look_up(token), start;
-    if (state_of(state) == STARTING || token == hkti_load_relaxed(&own_token))
+    if (token == hkti_load_relaxed(&own_token))
+        return false;
+    if (state_of(state) == STARTING && ask_system((uint32_t)(state >> 32), &start))
         return false;
     if (state_of(state) == ALIVE) {
         struct slot *slot = slot_of(token);

@@ -69,9 +69,9 @@ int hkti_fork_allowed(bool with_threads)
     errno = saved;
     if (others)
         return hkt_fail(-EBUSY,
-                        "a fork while %d other threads run would copy what they hold: use "
-                        "the fork server, or .with_threads",
-                        others);
+                        "a fork beside %d other thread%s, of pools or your own, would copy what "
+                        "they hold: use the fork server, or .with_threads",
+                        others, others == 1 ? "" : "s");
     return 0;
 }
 

@@ -138,14 +138,17 @@ static void *look_for_room(unsigned class, bool all)
     return object;
 }
 
-static void *take_from_new_span(unsigned class, uint32_t token)
+/* *there: there was a span. Then NULL means that others were quicker to use it up, or empty it. */
+static void *take_from_new_span(unsigned class, uint32_t token, bool *there)
 {
     uint32_t span = hkti_spans_take(1, token);
-    if (span == HKTI_SPAN_NONE)
+    *there = span != HKTI_SPAN_NONE;
+    if (!*there)
         return NULL;
     if (hkti_arena_commit(hkti_span_bits(span), HKTI_SPAN_BITS / 8) < 0 ||
         hkti_arena_commit(hkti_span_memory(span), HKTI_SPAN) < 0) {
         hkti_spans_give(span, 1, 0);
+        *there = false;
         return NULL;
     }
     hkti_span_set(span, hkti_span_word(HKTI_SPAN_CLASS, token, class));
@@ -160,10 +163,11 @@ static void *take_elsewhere(unsigned class)
     uint32_t freed = hkti_load_relaxed(&rooms[class].freed);
     void *object = freed ? take_object_if(freed - 1, class) : NULL;
     hkti_store_relaxed(&rooms[class].freed, 0);
-    if (object == NULL)
+    for (bool there = true; object == NULL && there;) {
         object = look_for_room(class, false);
-    if (object == NULL)
-        object = take_from_new_span(class, token);
+        if (object == NULL)
+            object = take_from_new_span(class, token, &there);
+    }
     return object ? object : look_for_room(class, true);
 }
 

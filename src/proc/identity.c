@@ -28,9 +28,8 @@
 
 enum { FREE, TAKEN, READY };
 
-/* In a static program they are there only if the program itself has them: else it has loaded nothing,
- * and linking them would warn. */
-#pragma weak dlopen
+/* Is there in every program but some static ones. */
+#pragma weak dlsym
 #pragma weak dlerror
 
 struct place {
@@ -225,6 +224,17 @@ static int enter(const struct hkti_module *module)
     return -1;
 }
 
+/* dlopen, asked for by its name, since the linker warns of it in every static program; such a one
+ * knows no names, and has loaded nothing: NULL. */
+typedef void *open_library(const char *path, int how);
+static open_library *opener(void)
+{
+    void *found = dlsym ? dlsym(RTLD_DEFAULT, "dlopen") : NULL;
+    open_library *function;
+    memcpy(&function, &found, sizeof function);
+    return function;
+}
+
 /* What it is called for others, and that it stays. */
 static void settle_path(struct sought *sought)
 {
@@ -240,8 +250,9 @@ static void settle_path(struct sought *sought)
     }
     if (module->path[0] != '/' && mapped_file(sought->address, path, sizeof path))
         memcpy(module->path, path, strlen(path) + 1);
-    if (dlopen)
-        (void)dlopen(module->path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+    open_library *open_it = opener();
+    if (open_it)
+        (void)open_it(module->path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
 static int encode(hkt_job *function, hkti_function_name *name)
@@ -288,10 +299,11 @@ static int load(const struct hkti_module *module, struct sought *sought)
         return hkt_fail(-ENOEXEC,
                         "the file of \"%.40s\" is of another build than when it was started",
                         last_part(module->path));
-    void *library = dlopen ? dlopen(module->path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    open_library *open_it = opener();
+    void *library = open_it ? open_it(module->path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (library == NULL) {
-        const char *reason = dlopen && dlerror ? dlerror() : "the program is linked statically";
-        return hkt_fail(-ENOENT, "a function's library: %.100s", reason ? reason : module->path);
+        const char *reason = open_it && dlerror ? dlerror() : "the program is linked statically";
+        return hkt_fail(-ENOEXEC, "a function's library: %.100s", reason ? reason : module->path);
     }
     (void)dl_iterate_phdr(look_at, sought);
     if (!sought->found)

@@ -39,7 +39,7 @@ struct hkti_modules {
 
 /* 0; -ESRCH: no module has it, -ENOMEM, each with a sentence. */
 int hkti_function_encode(hkt_job *function, hkti_function_name *name);
-/* 0; -ENOEXEC: another build, -ENOENT: the library cannot be loaded, each with a sentence. */
+/* 0; -ENOEXEC: it is of another build, or the library cannot be loaded; the sentence says which. */
 int hkti_function_decode(hkti_function_name name, hkt_job **function);
 
 /* The arena is gone: so are the names. No other thread may be at it. */

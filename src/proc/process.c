@@ -7,6 +7,7 @@
  * parent. */
 #include <errno.h>
 #include <hocket/error.h>
+#include <hocket/shared.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -72,8 +73,12 @@ void hkti_record_answer(struct hkti_process_record *record, int error)
         (void)snprintf(record->sentence, sizeof record->sentence, "%s", hkt_sentence(error));
     hkti_store_seq_cst(&record->answered, 1); /* pairs: bell */
     hkti_bell_ring(&record->bell, INT32_MAX);
-    if (error < 0)
-        hkti_store_release(&record->left, 1); /* pairs: record-left */
+}
+
+void hkti_record_refuse(struct hkti_process_record *record, int error)
+{
+    hkti_record_answer(record, error);
+    hkti_store_release(&record->left, 1); /* pairs: record-left */
 }
 
 void hkti_record_end(struct hkti_process_record *record, int status, int error)
@@ -106,8 +111,13 @@ int hkt_process_create(hkt_process **process, hkt_job *function, const void *arg
 {
     static const hkt_process_options none = { .name = NULL };
     options = options ? options : &none;
-    if (function == NULL || (unsigned)options->method > HKT_START_FORK || (size && arg == NULL))
+    if (function == NULL || (unsigned)options->method > HKT_START_FORK)
         return hkt_fail(-EINVAL, "hkt_process_create: no function, or an unknown method of start");
+    if (size ? arg == NULL : arg != NULL && !hkt_shared_contains(arg))
+        return hkt_fail(-EINVAL,
+                        size ? "hkt_process_create: the argument is NULL, but its size is not 0"
+                             : "hkt_process_create: an argument of size 0 lies in shared "
+                               "memory (hkt_shared_alloc), others are copied (HKT_ITEM)");
     if (options->pass_fd_count > HKTI_PASSED_MAX)
         return hkt_fail(-EINVAL,
                         "hkt_process_create: %zu fds are more than the %d that can be passed",

@@ -22,6 +22,11 @@ static bool is_started(const struct hkt_process *process)
     return hkti_load_acquire(&process->state) == HKTI_PROCESS_STARTED; /* pairs: process-start */
 }
 
+static int not_started(const struct hkt_process *process)
+{
+    return hkt_fail(-EINVAL, "process \"%.60s\" has not been started", process->record->name);
+}
+
 /* The parent is waited for by its pidfd; by looking now and then where there is none. */
 static int await_parent(hkt_process *process, int64_t deadline)
 {
@@ -61,7 +66,7 @@ int hkt_process_join_until(hkt_process *process, hkt_deadline deadline)
     if (process == hkti_run_current())
         return -EDEADLK;
     if (!is_started(process))
-        return -EINVAL;
+        return not_started(process);
     err = hkti_record_await(process->record, &process->record->over, "process", process,
                             deadline.ns, true);
     if (err == 0)
@@ -82,7 +87,7 @@ static int look(hkt_process *process)
     if (process == hkti_run_parent())
         return hkti_family_look(process->record->parent) ? 0 : -EBUSY;
     if (!is_started(process))
-        return -EINVAL;
+        return not_started(process);
     return hkti_process_over(process) ? 0 : -EBUSY;
 }
 
@@ -168,7 +173,7 @@ int hkt_process_send_signal(hkt_process *process, int signo)
         return 0;
     }
     if (!is_started(process))
-        return -EINVAL;
+        return not_started(process);
     if (hkti_process_over(process))
         return 0;
     if (process->server == NULL) {
@@ -228,7 +233,7 @@ int hkt_process_sentinel(hkt_process *process)
     if (process == hkti_run_current() || process == hkti_run_parent())
         return hkt_fail(-EINVAL, "only children have a sentinel");
     if (!is_started(process))
-        return -EINVAL;
+        return not_started(process);
     hkt_lock_acquire(&making);
     int fd = process->sentinel >= 0 ? process->sentinel : make_sentinel(process);
     hkt_lock_release(&making);

@@ -126,10 +126,17 @@ static void lose(struct map *map, struct range *range, const struct hkti_part *p
     bool in_item = hkti_load_acquire(&part->begun) > ended; /* pairs: part */
     bool again = outcome->result == -EOWNERDEAD && pool->on_lost_worker == HKT_LOST_RETRY;
     unsigned limit = in_item ? (again ? pool->retries : 0) : RETRIES;
+    char sentence[HKT_SENTENCE_MAX];
     range->lost = ended > 0 ? 1 : range->lost + 1;
     if (range->lost <= limit)
         return;
-    end_item(map, range->first, outcome->result, outcome->sentence);
+    if (range->lost > 1)
+        snprintf(sentence, sizeof sentence, "item %zu killed %u workers; %.63s", range->first,
+                 range->lost, outcome->sentence ? outcome->sentence : "");
+    else
+        snprintf(sentence, sizeof sentence, "item %zu was lost: %.63s", range->first,
+                 outcome->sentence ? outcome->sentence : "");
+    end_item(map, range->first, outcome->result, outcome->sentence ? sentence : NULL);
     range->first++;
     range->count--;
     range->lost = 0;
@@ -142,7 +149,6 @@ void hkti_map_part_ended(struct hkti_process_pool *pool, struct hkti_parcel *par
     struct map *map = range->map;
     struct hkti_part *part = parcel->memory;
     struct hkti_wait_list wake = { { NULL, NULL } };
-    (void)pool;
     if (!map->shared && !outcome->recalled) {
         size_t ended = hkti_load_acquire(&part->ended); /* pairs: part */
         if (ended > range->count)
@@ -152,6 +158,8 @@ void hkti_map_part_ended(struct hkti_process_pool *pool, struct hkti_parcel *par
     hkti_guard_acquire(&map->guard);
     hkti_list_remove(&range->node);
     size_t ended = take_ended(map, range, part);
+    if (ended > 1)
+        pool->ended_jobs += ended - 1; /* one is counted for the part */
     range->first += ended;
     range->count -= ended;
     if (outcome->lost && range->count > 0)

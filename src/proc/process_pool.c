@@ -13,6 +13,7 @@
 #include "proc/arena.h"
 #include "proc/process_map.h"
 #include "sync/event.h"
+#include "thread/thread.h"
 
 #define MAX_WORKERS 256
 #define MAX_PENDING 1000000
@@ -228,9 +229,9 @@ static void set_options(struct hkti_process_pool *pool, const hkt_process_pool_o
     pool->grace = options->grace == 0 ? GRACE : options->grace;
     pool->max_pending = options->max_pending ? options->max_pending : MAX_PENDING;
     snprintf(pool->name, sizeof pool->name, "%s", options->name ? options->name : "worker");
-    pool->exit = (struct hkti_exit_entry){ .executor = &pool->executor,
-                                           .finish = finish,
-                                           .name = pool->name };
+    pool->exit = (struct hkti_exit_entry){
+        .executor = &pool->executor, .daemon = options->daemon, .finish = finish, .name = pool->name
+    };
     for (int i = 0; i < HKTI_BOARD_RINGS; i++)
         pool->parked[i].end = &pool->parked[i].first;
     pool->free_count = HKTI_BLOCKS;
@@ -285,7 +286,10 @@ int hkt_process_pool_create(hkt_executor **executor, const hkt_process_pool_opti
         chosen.on_lost_worker > HKT_LOST_RETRY || chosen.grace != chosen.grace ||
         chosen.idle_timeout != chosen.idle_timeout ||
         (chosen.initializer_size && chosen.initializer_arg == NULL))
-        return -EINVAL;
+        return hkt_fail(-EINVAL,
+                        "hkt_process_pool_create: more than %d workers, or an option that is "
+                        "out of its range",
+                        MAX_WORKERS);
     uint32_t token = hkti_family_token();
     struct hkti_process_pool *pool = token ? hkti_allocate_lines(sizeof *pool) : NULL;
     if (pool == NULL)

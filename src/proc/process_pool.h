@@ -82,7 +82,8 @@ struct hkti_place {
     uint32_t gone;    /* it has ended; atomic, by who saw it; */
     uint32_t told;    /* who does not touch the pool any more */
     bool leaving;     /* it was seen to leave: is not counted any more */
-    int64_t leave_by; /* it is killed then; 0: not yet */
+    bool continued;   /* it was sent SIGCONT, since it may have been stopped */
+    int64_t leave_by; /* it is continued then, or killed; 0: not yet */
 };
 
 struct hkti_process_pool {

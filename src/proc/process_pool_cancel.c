@@ -14,6 +14,12 @@
 /* When a flagged job that is just between list and block is looked at again. */
 #define SOON HKTI_MILLISECOND
 
+/* Under the guard; who concludes the parcel's job meanwhile reads them without it. */
+static void raise_flag(struct hkti_parcel *parcel, unsigned flag)
+{
+    hkti_store_relaxed(&parcel->flags, (uint8_t)(parcel->flags | flag));
+}
+
 static unsigned step_of(struct hkti_process_pool *pool, const struct hkti_parcel *parcel)
 {
     return hkti_block_step(hkti_load_relaxed(&pool->board->blocks[parcel->block].state));
@@ -69,7 +75,7 @@ bool hkti_process_pool_began(hkt_executor *executor, hkt_future *future)
 
 void hkti_process_pool_flag(struct hkti_process_pool *pool, struct hkti_parcel *parcel)
 {
-    parcel->flags |= HKTI_PARCEL_CANCEL;
+    raise_flag(parcel, HKTI_PARCEL_CANCEL);
     pool->look_at_flags = true;
     hkti_process_pool_attend_to(pool);
 }
@@ -134,28 +140,31 @@ static void tell(struct hkti_process_pool *pool, struct hkti_parcel *parcel, int
     int64_t end = hkti_deadline_after(now, pool->grace);
     if (pool->grace >= 0 && end > 0)
         hkti_timers_add(&pool->timers, &parcel->timer->timer, end);
-    parcel->flags |= HKTI_PARCEL_TOLD;
+    raise_flag(parcel, HKTI_PARCEL_TOLD);
     hkti_store_release(&block->cancel, hkti_block_generation(state)); /* pairs: told */
     hkti_fetch_add_seq_cst(&pool->board->workers[worker].control, 1); /* pairs: told */
     hkti_os_shared_futex_wake(&pool->board->workers[worker].control, 1);
 }
 
+/* Is it to be cancelled, and does nobody know? */
+static bool is_flagged(const struct hkti_parcel *parcel)
+{
+    return parcel && parcel->flags & HKTI_PARCEL_CANCEL && !(parcel->flags & HKTI_PARCEL_TOLD);
+}
+
+/* Those that have not begun first: a worker that is told is soon free, and would begin one of them. */
 void hkti_process_pool_look_at_flags(struct hkti_process_pool *pool, int64_t now)
 {
     static const struct hkti_outcome cancelled = { .result = -ECANCELED, .recalled = true };
     hkti_guard_acquire(&pool->guard);
     bool look = pool->look_at_flags;
     pool->look_at_flags = false;
-    for (unsigned i = 0; look && i < HKTI_BLOCKS; i++) {
-        struct hkti_parcel *parcel = pool->parcels[i];
-        if (parcel == NULL || !(parcel->flags & HKTI_PARCEL_CANCEL) ||
-            parcel->flags & HKTI_PARCEL_TOLD)
-            continue;
-        if (hkti_board_recall(pool->board, i))
+    for (unsigned i = 0; look && i < HKTI_BLOCKS; i++)
+        if (is_flagged(pool->parcels[i]) && hkti_board_recall(pool->board, i))
             conclude(pool, i, &cancelled);
-        else
-            tell(pool, parcel, now);
-    }
+    for (unsigned i = 0; look && i < HKTI_BLOCKS; i++)
+        if (is_flagged(pool->parcels[i]))
+            tell(pool, pool->parcels[i], now);
     if (look)
         hkti_process_pool_refill(pool);
     else
@@ -169,7 +178,7 @@ static void time_out(struct hkti_process_pool *pool, struct hkti_parcel *parcel,
                                               .sentence = "the job's deadline passed before it "
                                                           "began" };
     hkt_future *future = parcel->future;
-    parcel->flags |= HKTI_PARCEL_TIMED_OUT;
+    raise_flag(parcel, HKTI_PARCEL_TIMED_OUT);
     if (parcel->flags & HKTI_PARCEL_PARKED) {
         parcel->future = NULL; /* the list keeps it */
         if (future)
@@ -202,7 +211,7 @@ int64_t hkti_process_pool_look_at_timers(struct hkti_process_pool *pool, int64_t
         int worker = hkti_board_condemn(pool->board, parcel->block);
         if (worker < 0)
             continue; /* it has just ended */
-        parcel->flags |= HKTI_PARCEL_KILLED;
+        raise_flag(parcel, HKTI_PARCEL_KILLED);
         hkti_guard_release(&pool->guard);
         if (pool->places[worker].process)
             hkt_process_kill(pool->places[worker].process);

@@ -323,23 +323,24 @@ void hkti_process_pool_conclude(struct hkti_process_pool *pool, unsigned index,
 {
     struct hkti_block *block = &pool->board->blocks[index];
     struct hkti_parcel *parcel = pool->parcels[index];
+    unsigned flags = hkti_load_relaxed(&parcel->flags);
     struct hkti_outcome told;
     char sentence[HKT_SENTENCE_MAX];
     if (outcome == NULL) {
         told = (struct hkti_outcome){ .result = block->result };
-        if (told.result == -ECANCELED && parcel->flags & HKTI_PARCEL_TIMED_OUT &&
-            !(parcel->flags & HKTI_PARCEL_CANCEL))
+        if (told.result == -ECANCELED && flags & HKTI_PARCEL_TIMED_OUT &&
+            !(flags & HKTI_PARCEL_CANCEL))
             told.result = -ETIMEDOUT; /* the watcher was quicker than the job's own clock */
         if (block->flags & HKTI_BLOCK_SENTENCE) {
             memcpy(sentence, pool->board->sentences[index], sizeof sentence);
             sentence[sizeof sentence - 1] = 0;
             told.sentence = sentence;
         }
-        if (parcel->size > 0 && !(parcel->flags & HKTI_PARCEL_PART))
+        if (parcel->size > 0 && !(flags & HKTI_PARCEL_PART))
             memcpy(parcel->arg, parcel->memory ? parcel->memory : block->bytes, parcel->size);
         outcome = &told;
     }
-    if (parcel->flags & HKTI_PARCEL_PART)
+    if (flags & HKTI_PARCEL_PART)
         hkti_map_part_ended(pool, parcel, outcome);
     else if (outcome->recalled)
         hkti_future_recalled(parcel->future);

@@ -48,18 +48,18 @@ static void look_at_ticks(struct watch *watch, int64_t now)
     struct hkti_process_pool *pool = watch->pool;
     hkti_guard_acquire(&pool->guard);
     size_t out = pool->out;
-    bool posted = pool->posted != watch->posted;
+    uint64_t posted = pool->posted;
     hkti_guard_release(&pool->guard);
     watch->stalled = false;
     if (watch->tick_at && watch->tick_at > now)
         return;
     uint64_t heads = heads_of(pool->board);
-    bool moved = heads != watch->heads || posted;
+    bool moved = heads != watch->heads || posted != watch->posted;
     if (watch->tick_at && !moved && hkti_board_ready(pool->board) > 0) {
         watch->stalled = true;
         hkti_board_call_again(pool->board);
     }
-    watch->posted = pool->posted;
+    watch->posted = posted;
     watch->heads = heads;
     if (moved || watch->tick_at == 0)
         watch->tick = FIRST_TICK;

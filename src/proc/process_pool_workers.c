@@ -19,7 +19,8 @@
 #define BAD_STARTS 5                        /* in a row, with no worker left: it is no use */
 #define PATIENCE (3 * HKTI_SECOND)          /* without any worker */
 #define FIRST_PAUSE (10 * HKTI_MILLISECOND) /* between starts that fail; doubled each time */
-#define LEAVE_TIME (5 * HKTI_SECOND)        /* after which one that should leave is killed */
+#define LEAVE_SOON (HKTI_SECOND / 10)       /* after which one that should leave is continued, */
+#define LEAVE_TIME (5 * HKTI_SECOND)        /* and killed */
 
 /* By who has seen it end; the process is not to be touched here. */
 static void ended(void *arg)
@@ -59,7 +60,9 @@ int hkti_process_pool_start_worker(struct hkti_process_pool *pool)
     char name[HKT_NAME_MAX + 16];
     struct hkti_worker_arg arg = { .board = board, .place = (uint32_t)index };
     snprintf(name, sizeof name, "%s-%d", pool->name, index + 1);
+    hkti_guard_acquire(&pool->guard); /* others look whether there is a process */
     *place = (struct hkti_place){ .pool = pool };
+    hkti_guard_release(&pool->guard);
     board->workers[index] = (struct hkti_worker_record){ .result = 0 };
     hkti_store_seq_cst(&board->states[index], HKTI_WORKER_STARTING); /* pairs: seek */
     if ((unsigned)index >= hkti_load_relaxed(&board->max_place))
@@ -130,7 +133,9 @@ static void lose(struct hkti_process_pool *pool, unsigned block, const char *how
     hkti_guard_release(&pool->guard);
     if (parcel->future)
         hkti_task_name(parcel->future, name);
-    if (parcel->lost > 0)
+    if (part) /* the map knows which item it was */
+        snprintf(sentence, sizeof sentence, "%.63s", how);
+    else if (parcel->lost > 0)
         snprintf(sentence, sizeof sentence, "%.30s killed %u workers; %.63s", name,
                  parcel->lost + 1U, how);
     else
@@ -253,6 +258,15 @@ static void send_signals(struct hkti_process_pool *pool)
             hkt_process_send_signal(pool->places[i].process, signo);
 }
 
+/* It should leave by now: it goes on if it was stopped; or else it is killed. */
+static void urge(struct hkti_place *place, int64_t now)
+{
+    bool first = !place->continued;
+    place->continued = true;
+    place->leave_by = first ? now + LEAVE_TIME : 0;
+    hkt_process_send_signal(place->process, first ? SIGCONT : SIGKILL);
+}
+
 void hkti_process_pool_look_at_workers(struct hkti_process_pool *pool, int64_t now)
 {
     unsigned places = hkti_load_relaxed(&pool->board->max_place);
@@ -267,12 +281,11 @@ void hkti_process_pool_look_at_workers(struct hkti_process_pool *pool, int64_t n
                    hkti_load_relaxed(&pool->board->states[i]) == HKTI_WORKER_LEAVING) {
             hkti_guard_acquire(&pool->guard);
             place->leaving = true;
-            place->leave_by = now + LEAVE_TIME;
+            place->leave_by = now + (place->continued ? LEAVE_TIME : LEAVE_SOON);
             hkti_store_relaxed(&pool->alive, pool->alive - 1);
             hkti_guard_release(&pool->guard);
         } else if (place->leave_by && place->leave_by <= now) {
-            place->leave_by = 0;
-            hkt_process_kill(place->process);
+            urge(place, now);
         }
     }
 }
@@ -290,13 +303,20 @@ static size_t count_idle(struct hkti_process_pool *pool)
     return idle;
 }
 
+static bool is_given_up(struct hkti_process_pool *pool)
+{
+    hkti_guard_acquire(&pool->guard);
+    bool given_up = pool->terminated || pool->broken;
+    hkti_guard_release(&pool->guard);
+    return given_up;
+}
+
 int64_t hkti_process_pool_start_workers(struct hkti_process_pool *pool, int64_t now, bool stalled)
 {
     for (;;) {
         size_t ready = hkti_board_ready(pool->board);
         bool enough = hkti_load_relaxed(&pool->alive) >= pool->executor.max_workers;
-        if (ready == 0 || enough || pool->terminated || pool->broken ||
-            (count_idle(pool) >= ready && !stalled))
+        if (ready == 0 || enough || (count_idle(pool) >= ready && !stalled) || is_given_up(pool))
             return 0;
         if (pool->start_at > now)
             return pool->start_at;
@@ -320,7 +340,7 @@ void hkti_process_pool_send_away(struct hkti_process_pool *pool, int64_t now)
     for (unsigned i = 0; i < places; i++) {
         if (pool->places[i].process == NULL)
             continue;
-        pool->places[i].leave_by = now + LEAVE_TIME;
+        pool->places[i].leave_by = now + LEAVE_SOON;
         (void)hkti_cas_seq_cst(&board->states[i], HKTI_WORKER_ASLEEP,
                                HKTI_WORKER_SEEKING); /* pairs: seek */
         hkti_os_shared_futex_wake(&board->states[i], 1);

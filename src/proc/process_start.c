@@ -30,6 +30,7 @@ int hkti_process_prepare(struct hkt_process *process)
     memcpy(record->parent_name, hkt_process_name(hkt_process_current()), HKT_NAME_MAX);
     if (record->parent == 0)
         return -ENOMEM;
+    hkti_records_take_out(record); /* of an earlier try */
     record->token = hkti_family_reserve(record->parent);
     if (record->token == 0)
         return hkt_fail(-EAGAIN, "the family has %d processes already", HKTI_FAMILY_MAX);
@@ -105,6 +106,8 @@ static int start_by_server(struct hkt_process *process)
         }
         err = ask_once(process);
         if (err < 0 && !given) {
+            if (err == -EPIPE)
+                hkti_server_await(process->server);
             hkti_server_unref(process->server);
             process->server = NULL;
         }

@@ -13,15 +13,7 @@
 
 #include "base/memory.h"
 #include "proc/start.h"
-
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
-#endif
-#ifndef RUNNING_ON_VALGRIND
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "proc/valgrind.h"
 
 #define SELF "/proc/self/exe"
 

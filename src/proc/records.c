@@ -34,10 +34,15 @@ void hkti_records_enter(struct hkti_process_record *record)
     hkti_store_release(place, record); /* pairs: records */
 }
 
-void hkti_records_leave(struct hkti_process_record *record)
+void hkti_records_take_out(struct hkti_process_record *record)
 {
     /* pairs: records */
     (void)hkti_cas_acq_rel(place_of(record->token), record, (struct hkti_process_record *)0);
+}
+
+void hkti_records_leave(struct hkti_process_record *record)
+{
+    hkti_records_take_out(record);
     hkti_shared_release(record);
 }
 

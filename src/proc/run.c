@@ -24,6 +24,8 @@ static void *argument; /* reachable, for those who look for leaks when the funct
 void hkti_run_enter(struct hkti_process_record *record)
 {
     hkti_family_become(record->token);
+    if (hkti_family_is_dead(record->token))
+        _exit(1); /* who started it was killed, and it is buried already */
     current.record = record;
     parent.state = HKTI_PROCESS_STARTED;
     current.daemon = record->daemon;

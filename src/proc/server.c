@@ -21,6 +21,8 @@
 #include "proc/arena.h"
 #include "proc/start.h"
 
+#define QUIT_PATIENCE 5.0 /* seconds, until one that was asked to end is killed */
+
 struct hkti_node hkti_servers;
 static struct hkti_server *own; /* under the guard */
 static hkt_lock making;
@@ -304,20 +306,46 @@ int hkti_server_ask(struct hkti_server *server, enum hkti_ask ask,
 
 /* Ends. */
 
-void hkti_server_destroy(struct hkti_server *server)
+void hkti_server_await(struct hkti_server *server)
 {
     hkt_scope shield;
+    if (hkti_supervisor_is(hkt_native_id())) /* who sees its end cannot wait for it */
+        return;
+    hkt_scope_enter(&shield, &(hkt_scope_options){ .shield = true });
+    (void)hkt_event_wait(&server->ended);
+    hkt_scope_leave(&shield);
+}
+
+/* One that has been stopped does not hear that it is to end. Its number is its own until it is gone. */
+static void kill_server(struct hkti_server *server)
+{
+    hkti_guard_acquire(&hkti_children_guard);
+    if (!server->gone)
+        (void)kill(server->pid, SIGKILL);
+    hkti_guard_release(&hkti_children_guard);
+}
+
+static void await_end(struct hkti_server *server)
+{
+    hkt_scope shield;
+    hkt_scope_enter(&shield, &(hkt_scope_options){ .shield = true });
+    if (hkt_event_wait_until(&server->ended, hkt_after(QUIT_PATIENCE)) < 0) {
+        kill_server(server);
+        (void)hkt_event_wait(&server->ended);
+    }
+    hkt_scope_leave(&shield);
+}
+
+void hkti_server_destroy(struct hkti_server *server)
+{
     if (server == NULL)
         return;
     hkti_guard_acquire(&hkti_children_guard);
     server->quitting = true;
     hkti_guard_release(&hkti_children_guard);
     (void)hkti_server_ask(server, HKTI_ASK_QUIT, NULL, 0, NULL, 0);
-    if (!hkti_supervisor_is(hkt_native_id())) { /* who sees its end cannot wait for it */
-        hkt_scope_enter(&shield, &(hkt_scope_options){ .shield = true });
-        (void)hkt_event_wait(&server->ended);
-        hkt_scope_leave(&shield);
-    }
+    if (!hkti_supervisor_is(hkt_native_id())) /* who sees its end cannot wait for it */
+        await_end(server);
     hkti_server_unref(server);
 }
 

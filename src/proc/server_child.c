@@ -80,18 +80,6 @@ _Noreturn static void begin(const struct hkti_serving *serving, struct hkti_proc
     hkti_run(record, HKTI_RUN_QUICK);
 }
 
-/* A function that cannot be found here is one error, whatever the reason. */
-static int find_function(hkti_function_name name)
-{
-    hkt_job *function;
-    char sentence[HKT_SENTENCE_MAX];
-    int err = hkti_function_decode(name, &function);
-    if (err == 0)
-        return 0;
-    (void)snprintf(sentence, sizeof sentence, "%s", hkt_sentence(err));
-    return hkt_fail(-ENOEXEC, "%s", sentence);
-}
-
 static int fail_start(const struct hkti_process_record *record, int err)
 {
     switch (err) {
@@ -114,7 +102,8 @@ static int fail_start(const struct hkti_process_record *record, int err)
 static int fork_child(const struct hkti_serving *serving, struct hkti_process_record *record,
                       const int *fds, size_t count, pid_t *pid)
 {
-    int err = find_function(record->function);
+    hkt_job *function;
+    int err = hkti_function_decode(record->function, &function);
     if (err < 0)
         return err;
     *pid = fork();
@@ -168,7 +157,7 @@ pid_t hkti_serve_start(const struct hkti_serving *serving, struct hkti_process_r
         err = anew ? spawn_child(serving, record, fds, count, &pid)
                    : fork_child(serving, record, fds, count, &pid);
     if (err < 0) {
-        hkti_record_answer(record, err);
+        hkti_record_refuse(record, err);
         return 0;
     }
     hkti_store_relaxed(&record->pid, pid);

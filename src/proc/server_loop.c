@@ -121,7 +121,7 @@ static void start(const struct hkti_serving *serving, struct hkti_process_record
                   size_t passed)
 {
     if (!make_room()) {
-        hkti_record_answer(record, hkt_fail(-ENOMEM, "the fork server has no memory"));
+        hkti_record_refuse(record, hkt_fail(-ENOMEM, "the fork server has no memory"));
         return;
     }
     pid_t pid = hkti_serve_start(serving, record, fds, passed);

@@ -78,7 +78,7 @@ void hkt_shared_queue_destroy(hkt_shared_queue *queue)
     }
     for (int i = 0; i < HKTI_DRAFTS; i++)
         hkti_shared_release(hkti_load_relaxed(&queue->drafts[i].memory));
-    hkti_shared_release(queue);
+    hkt_shared_free(queue); /* who waited by its bells may be dead, and not buried yet */
 }
 
 void hkt_shared_queue_shutdown(hkt_shared_queue *queue, bool immediate)

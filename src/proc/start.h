@@ -95,15 +95,17 @@ int hkti_record_await(struct hkti_process_record *record, uint32_t *word, const 
 /* It has ended: by who has waited for it; then it may be gone. `error`: of a start that nobody has
  * answered. */
 void hkti_record_end(struct hkti_process_record *record, int status, int error);
-/* It has been started, or could not be: an error with a sentence of the caller's strand; then, after
- * an error, it may be gone. */
+/* It has been started, or could not be: an error with a sentence of the caller's strand. `refuse`: there
+ * is no process, whose end would be told as that of others; then the record may be gone. */
 void hkti_record_answer(struct hkti_process_record *record, int error);
+void hkti_record_refuse(struct hkti_process_record *record, int error);
 /* Waits, some instructions, until the record is not touched any more by others. */
 void hkti_record_settle(struct hkti_process_record *record, struct hkti_server *server);
 
-/* records.c: a record whose token is known is entered; leave gives it back; sweep those of a dead
- * parent, 0: of all dead ones. */
+/* records.c: a record whose token is known is entered; taken out before it gets another token; leave
+ * gives it back; sweep those of a dead parent, 0: of all dead ones. */
 void hkti_records_enter(struct hkti_process_record *record);
+void hkti_records_take_out(struct hkti_process_record *record);
 void hkti_records_leave(struct hkti_process_record *record);
 void hkti_records_sweep(uint32_t parent);
 
@@ -140,6 +142,8 @@ void hkti_server_unref(struct hkti_server *server);
 /* 0; -EPIPE: it is gone; -EMFILE. */
 int hkti_server_ask(struct hkti_server *server, enum hkti_ask ask,
                     struct hkti_process_record *record, int signo, const int *fds, size_t count);
+/* Of one that is dead, or about to be: until the supervisor has seen it, and another can be had. */
+void hkti_server_await(struct hkti_server *server);
 /* The process's own server is asked to end, and waited for. */
 void hkti_servers_end(void);
 /* All that are watched. */

@@ -136,7 +136,9 @@ static void look_at_copy(struct hkt_process *process)
 
 /* News. */
 
-/* The first one that is over and of which somebody wants to know: out of the list. */
+/* The first one that is over and of which somebody wants to know: out of the list. Only one that its
+ * server does not touch any more: should that be killed before, who waits for it here would wait for
+ * himself to see that. */
 static struct hkt_process *next_ended(void)
 {
     struct hkt_process *found = NULL;
@@ -144,8 +146,8 @@ static struct hkt_process *next_ended(void)
     for (struct hkti_node *node = hkti_children.next; node && node != &hkti_children && !found;
          node = node->next) {
         struct hkt_process *process = HKTI_CONTAINER(node, struct hkt_process, node);
-        /* pairs: bell */
-        if (process->ended && hkti_load_seq_cst(&process->record->over) &&
+        if (process->ended && hkti_load_seq_cst(&process->record->over) && /* pairs: bell */
+            hkti_load_acquire(&process->record->left) &&                   /* pairs: record-left */
             hkti_load_relaxed(&process->state) == HKTI_PROCESS_STARTED)
             found = process;
     }
@@ -161,7 +163,6 @@ static void tell_all(void)
 {
     struct hkt_process *process;
     while ((process = next_ended()) != NULL) {
-        hkti_record_settle(process->record, process->server);
         process->ended(process->arg);
         hkti_process_unref(process);
     }

@@ -31,13 +31,13 @@ static int look_at(const int fds[], bool ready[], size_t count)
     struct pollfd batch[BATCH];
     for (size_t i = 0; i < count; i++) {
         if (fds[i] < 0)
-            return -EBADF;
+            return hkt_fail(-EBADF, "hkt_wait_many: %d is no fd", fds[i]);
         batch[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
     }
     int n = poll_now(batch, count);
     for (size_t i = 0; i < count && n >= 0; i++) {
         if (batch[i].revents & POLLNVAL)
-            return -EBADF;
+            return hkt_fail(-EBADF, "hkt_wait_many: fd %d is not open", fds[i]);
         ready[i] = batch[i].revents != 0;
     }
     return n;

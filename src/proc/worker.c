@@ -33,7 +33,7 @@ struct worker {
     hkt_scope *scope; /* of the job that runs; NULL */
     struct hkti_block *block;
     uint32_t generation;
-    uint32_t over;
+    uint32_t over, listens;
     uint64_t jobs;
     hkti_function_name name; /* of the function that was decoded last */
     hkt_job *function;
@@ -59,6 +59,7 @@ static void control_main(void *arg)
 {
     struct worker *worker = arg;
     uint32_t seen = 0;
+    hkti_store_release(&worker->listens, 1); /* pairs: control-begun */
     while (!hkti_load_relaxed(&worker->over)) {
         uint32_t now = hkti_load_acquire(&worker->record->control); /* pairs: told */
         if (now == seen) {
@@ -296,6 +297,9 @@ int hkti_process_worker_main(void *arg)
     hkti_store_relaxed(&worker.over, 1);
     hkti_fetch_add_seq_cst(&worker.record->control, 1); /* pairs: told */
     hkti_os_shared_futex_wake(&worker.record->control, 1);
+    unsigned turns = 0;
+    while (!hkti_load_acquire(&worker.listens)) /* pairs: control-begun */
+        hkti_os_yield(turns++);                 /* only then its handle is known */
     hkti_os_thread_join(&worker.control);
     return 0;
 }

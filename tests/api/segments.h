@@ -14,7 +14,7 @@
 /* A name that no other test has, that runs at the same time. */
 static inline const char *name_of(int number)
 {
-    static char names[4][64];
+    static _Thread_local char names[4][64];
     if (names[number][0] == 0)
         snprintf(names[number], sizeof names[number], "/test-%ld-%d", (long)getpid(), number);
     return names[number];

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hocket/stream.h: connecting, to addresses that answer, refuse, and do not answer; and listening,
- * on TCP and Unix sockets. A listener whose queue is full does not answer. */
+/* hocket/stream.h: connecting to addresses that answer, or do not; listening, on TCP and Unix. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>

@@ -134,8 +134,8 @@ TEST_TIMEOUT(a_child_comes_to_a_listener_with_the_key, 60)
 static int make_segment(void *arg)
 {
     const struct errand *errand = arg;
+    static hkt_shared_memory *segment; /* kept until the exit: no leak */
     hkt_connection *connection = NULL;
-    hkt_shared_memory *segment = NULL;
     char byte;
     int err = hkt_connection_adopt(&connection, errand->fd);
     if (err == 0)
@@ -147,6 +147,7 @@ static int make_segment(void *arg)
     err = hkt_connection_send(connection, name, strlen(name) + 1);
     if (err == 0)
         err = hkt_connection_recv(connection, &byte, 1);
+    hkt_connection_destroy(connection);
     return err == 1 ? 0 : err; /* its exit removes the name */
 }
 

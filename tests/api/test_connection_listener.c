@@ -156,12 +156,15 @@ TEST(a_silent_host_is_given_up_in_time)
     hkt_connection_options quick = with_key;
     hkt_connection *connection = NULL;
     hkt_listener *silent = NULL;
+    char name[40], sentence[80];
+    snprintf(name, sizeof name, "@hkt-silent-%ld", (long)getpid());
+    snprintf(sentence, sizeof sentence, "cannot connect to %s in time", name);
     quick.timeout = 0.05;
-    CHECK_EQ(hkt_listener_create_unix(&silent, "@hkt-silent", NULL), 0);
+    CHECK_EQ(hkt_listener_create_unix(&silent, name, NULL), 0);
     double start = hkt_monotonic();
-    CHECK_EQ(hkt_connection_connect(&connection, "@hkt-silent", &quick), -ETIMEDOUT);
+    CHECK_EQ(hkt_connection_connect(&connection, name, &quick), -ETIMEDOUT);
     CHECK(hkt_monotonic() - start >= 0.05);
-    CHECK_STR(hkt_sentence(-ETIMEDOUT), "cannot connect to @hkt-silent in time");
+    CHECK_STR(hkt_sentence(-ETIMEDOUT), sentence);
     CHECK(connection == NULL);
     hkt_listener_destroy(silent);
     check_finalized();
@@ -171,12 +174,14 @@ TEST(an_outer_cancel_reaches_both_sides)
 {
     struct acceptance acceptance = { must_invite(NULL, &with_key), NULL };
     hkt_listener *silent = NULL;
-    struct visit visit = { "@hkt-mute", &with_key, NULL };
+    char name[40];
+    snprintf(name, sizeof name, "@hkt-mute-%ld", (long)getpid());
+    struct visit visit = { name, &with_key, NULL };
     struct beside side;
     beside_start(&side, call_accept, &acceptance);
     beside_cancel(&side);
     CHECK_EQ(beside_end(&side), -ECANCELED);
-    CHECK_EQ(hkt_listener_create_unix(&silent, "@hkt-mute", NULL), 0);
+    CHECK_EQ(hkt_listener_create_unix(&silent, name, NULL), 0);
     beside_start(&side, call_connect, &visit);
     beside_cancel(&side);
     CHECK_EQ(beside_end(&side), -ECANCELED);

@@ -42,6 +42,45 @@ TEST(a_function_runs_in_a_process_of_its_own_with_a_copy_of_its_argument)
     CHECK_EQ(hkt_finalize(), 0);
 }
 
+static int fail_or_die(void *arg)
+{
+    int what = get(arg);
+    if (what == 2)
+        raise(SIGKILL);
+    return what == 1 ? hkt_fail(-ENODATA, "there is no %s", "bread") : 5;
+}
+
+TEST(to_finish_is_to_wait_and_to_be_told)
+{
+    int *what = shared_words(1);
+    const int expected[] = { 5, -ENODATA, -EOWNERDEAD };
+    EACH_METHOD(method)
+    {
+        for (int i = 0; i < 3; i++) {
+            put(what, i);
+            int result = hkt_process_finish(start_by(method, fail_or_die, what, 0));
+            CHECK_EQ(result, expected[i]);
+            if (i == 1)
+                CHECK_STR(hkt_sentence(result), "there is no bread");
+            if (i == 2)
+                CHECK(strstr(hkt_sentence(result), "SIGKILL"));
+        }
+    }
+    CHECK_EQ(hkt_process_finish(NULL), 0);
+    hkt_shared_free(what);
+    CHECK_EQ(hkt_finalize(), 0);
+}
+
+TEST(an_argument_of_no_size_lies_in_shared_memory)
+{
+    hkt_process *process;
+    int mine = 0;
+    CHECK_EQ(hkt_process_create(&process, fail_or_die, &mine, 0, NULL), -EINVAL);
+    CHECK(strstr(hkt_sentence(-EINVAL), "hkt_shared_alloc"));
+    CHECK_EQ(hkt_process_create(&process, fail_or_die, NULL, 4, NULL), -EINVAL);
+    CHECK(strstr(hkt_sentence(-EINVAL), "NULL"));
+}
+
 static int compare(void *arg)
 {
     return arg == NULL ? 3 : 4;

@@ -109,6 +109,21 @@ TEST(a_program_may_end_without_destroying_its_pool)
     CHECK_EQ(in_child(leave_a_pool_behind), 0);
 }
 
+static void leave_a_stopped_worker_behind(void)
+{
+    int pid;
+    hkt_executor *pool = must_workers(1);
+    CHECK_EQ(hkt_apply(pool, return_one, NULL, 0), 1);
+    CHECK_EQ(hkt_process_pool_pids(pool, &pid, 1), 1);
+    CHECK_EQ(kill(pid, SIGSTOP), 0);
+}
+
+/* The watcher does not see it leave, and is given up. */
+TEST(a_program_that_ends_is_not_held_by_a_stopped_worker)
+{
+    CHECK_EQ(in_child(leave_a_stopped_worker_behind), 0);
+}
+
 static int sleep_long(void *arg)
 {
     (void)arg;

@@ -253,7 +253,7 @@ static int cancel_itself(void *arg)
 TEST(actions_may_enter_and_cancel)
 {
     current = must_create();
-    victim = enter(current, 0.005, 0, 9);
+    victim = enter(current, 1000, 0, 9);
     CHECK_EQ(hkt_scheduler_enter(current, 0, 0, enter_more, &ids[0], NULL), 0);
     enter_at(current, hkt_after(0.000001), 100, 3);
     CHECK_EQ(hkt_scheduler_run(current), 0);

@@ -272,3 +272,24 @@ TEST(a_token_that_was_reserved_becomes_a_process)
     CHECK(hkti_family_is_dead(unused));
     end();
 }
+
+static void reserve_and_wait(uintptr_t arg)
+{
+    scene->tokens[arg] = hkti_family_reserve(hkti_family_token());
+    wait_for_ever(arg);
+}
+
+TEST(a_start_whose_starter_was_killed_is_undone)
+{
+    begin();
+    pid_t child = start(reserve_and_wait, 0);
+    await_count(1);
+    uint32_t token = scene->tokens[0];
+    CHECK(token != 0);
+    CHECK(!hkti_family_look(token));
+    CHECK(!hkti_family_is_dead(token));
+    end_child(child, true);
+    CHECK(!hkti_family_others());
+    CHECK(hkti_family_is_dead(token));
+    end();
+}
