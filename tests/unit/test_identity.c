@@ -105,7 +105,8 @@ static int many_functions(struct dl_phdr_info *info, size_t size, void *arg)
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
         if (part->p_type != PT_LOAD || !(part->p_flags & PF_X))
             continue;
-        for (uintptr_t at = 0; at < part->p_memsz && at < 4000 * 16; at += 16) {
+        /* Not from where the file's own header may lie, which is the name of none. */
+        for (uintptr_t at = 16; at < part->p_memsz && at < 4000 * 16; at += 16) {
             hkt_job *function = (hkt_job *)(info->dlpi_addr + part->p_vaddr + at), *found;
             hkti_function_name name;
             CHECK_EQ(hkti_function_encode(function, &name), 0);
