@@ -20,8 +20,10 @@ BUILD ?= build
 CMAKE_ARGS ?=
 STRESS_REPEAT ?= 20
 STRESS_SCALE ?= 300
-# All but what qemu-user cannot do: programs that start themselves, limits, thousands of threads; or not
-# in a minute.
+# All but what qemu-user cannot do: programs that start themselves, limits, thousands of threads. It has
+# a page's flag for each page that is mapped, so the arena is to be smaller than it could be; it knows
+# no futex_waitv, holds signals back from who waits without it, and of /proc makes something up.
+AARCH64_NOT ?= ^(unit_(process_records|arena|family)|contract_shared_.*)$$
 AARCH64_TESTS ?= ^((unit|contract)_.*|api_(lock|rlock|rwlock|condition|semaphore|event|once|barrier|queue|scope|thread|time|timer|future|executor|thread_pool|imap|parallel|fork))$$
 
 # Builds one preset's tree, or some of it: $(call tree,preset,options of cmake --build).
@@ -60,8 +62,8 @@ sim: setup
 aarch64:
 	@tools/setup build aarch64
 	$(call tree,aarch64)
-	@HOCKET_TEST_SCALE=5 HOCKET_TEST_TIMEOUT_FACTOR=10 \
-		tools/run-tests $(BUILD)/aarch64 -R '$(AARCH64_TESTS)' -E '^unit_(process_records|arena)$$'
+	@ulimit -v 16777216; HOCKET_TEST_SCALE=5 HOCKET_TEST_TIMEOUT_FACTOR=10 \
+		tools/run-tests $(BUILD)/aarch64 -R '$(AARCH64_TESTS)' -E '$(AARCH64_NOT)'
 
 stress: setup
 	$(call tree,release)
