@@ -126,15 +126,14 @@ TEST(an_initializer_that_dies_breaks_the_pool)
 struct attempt {
     hkt_executor *pool;
     int submitted;
-    struct square item;
+    struct square items[3]; /* each is lent to its job until that has ended */
 };
 
 static int submit_three(void *arg)
 {
     struct attempt *attempt = arg;
     for (int i = 0; i < 3; i++) {
-        int err = hkt_apply_async(attempt->pool, NULL, square, &attempt->item,
-                                  sizeof attempt->item);
+        int err = hkt_apply_async(attempt->pool, NULL, square, HKT_ITEM(attempt->items[i]));
         if (err < 0)
             return err;
         __atomic_add_fetch(&attempt->submitted, 1, __ATOMIC_SEQ_CST);
