@@ -229,23 +229,11 @@ int hkti_process_signal(const struct hkti_process *process, int signo)
     return err;
 }
 
-/* A line of /proc/N/stat: a number, a name in parentheses that may hold anything, then the state,
- * the parent, the group. */
-static bool is_member(int folder, const char *number, pid_t group)
+static bool is_member(pid_t pid, pid_t group)
 {
-    char path[32], line[512];
-    (void)snprintf(path, sizeof path, "%.16s/stat", number);
-    int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t length = read(fd, line, sizeof line - 1);
-    hkti_os_close(fd);
-    line[length > 0 ? length : 0] = '\0';
-    const char *rest = strrchr(line, ')');
-    char state;
-    int parent, its_group;
-    return rest && sscanf(rest + 1, " %c %d %d", &state, &parent, &its_group) == 3 &&
-           its_group == group && state != 'Z' && state != 'X';
+    struct hkti_os_process process;
+    return hkti_os_process_look(pid, &process) == 0 && process.group == group &&
+           process.state != 'Z' && process.state != 'X';
 }
 
 int hkti_process_member(const struct hkti_process *process)
@@ -255,11 +243,11 @@ int hkti_process_member(const struct hkti_process *process)
     struct dirent *entry;
     while (all && found < 0 && (entry = readdir(all)) != NULL) {
         pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
-        if (pid == 0 || pid == process->pid || !is_member(dirfd(all), entry->d_name, process->pid))
+        if (pid == 0 || pid == process->pid || !is_member(pid, process->pid))
             continue;
         int fd = (int)syscall(SYS_pidfd_open, pid, 0);
         /* Another one may have got the number meanwhile. */
-        if (fd >= 0 && is_member(dirfd(all), entry->d_name, process->pid))
+        if (fd >= 0 && is_member(pid, process->pid))
             found = fd;
         else
             hkti_os_close(fd);

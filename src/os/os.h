@@ -134,6 +134,23 @@ void hkti_os_set_name(const char *name);
 /* The name of another thread of this process, by its number. */
 void hkti_os_set_name_of(int native_id, const char *name);
 
+/* What the system tells of a process: its state by a letter ('Z': it has ended, and was not waited
+ * for), its group, its threads, and when it started, by a clock of the system's, by which it is told
+ * from a later one of that number. */
+struct hkti_os_process {
+    char state;
+    int group;
+    long threads;
+    uint64_t start;
+};
+/* 0; -ESRCH: there is none; other errors: it cannot be told (no fds, say). */
+int hkti_os_process_look(int pid, struct hkti_os_process *process);
+/* Has it ended? A zombie with threads is one whose first thread has ended before the others. */
+static inline bool hkti_os_process_has_ended(const struct hkti_os_process *process)
+{
+    return process->state == 'X' || (process->state == 'Z' && process->threads <= 1);
+}
+
 /* Calls in_child in the child of each raw fork from now on: 0 or -ENOMEM. */
 int hkti_os_at_fork(void (*in_child)(void));
 

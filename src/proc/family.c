@@ -9,11 +9,7 @@
 #include "proc/family.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <hocket/error.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
@@ -103,36 +99,14 @@ static uint64_t look_up(uint32_t token)
     return token_of(state, index_of(token)) == token ? state : FREE;
 }
 
-/* What the system says: when it was started. False: there is no such process, or it is a zombie. */
+/* What the system says: when it was started, 0 if that cannot be told. False: it is sure that there is
+ * no such process, or that it has ended. */
 static bool ask_system(uint32_t pid, uint64_t *start)
 {
-    char path[32], text[512];
-    int saved = errno;
-    snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool there = fd >= 0 || (errno == ENOENT && access("/proc/self/stat", F_OK) < 0);
-    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-    there = there && size >= 0; /* -ESRCH: it went just now */
-    if (there && size == 0)
-        there = kill((pid_t)pid, 0) == 0 || errno == EPERM;
-    text[size > 0 ? size : 0] = 0;
-    hkti_os_close(fd);
-    errno = saved;
-    /* The name, in parentheses, may have any signs in it. */
-    const char *field = strrchr(text, ')');
-    *start = 0;
-    if (!there || field == NULL)
-        return there;
-    char letter = field[1] ? field[2] : 0;
-    long threads = 0;
-    for (int number = 2; number < 22 && field; number++) {
-        if (number == 20)
-            threads = strtol(field, NULL, 10);
-        field = strchr(field + 1, ' ');
-    }
-    *start = field ? strtoull(field, NULL, 10) : 0;
-    /* A zombie with threads is a process whose main thread has ended before the others. */
-    return letter != 'X' && letter != 'x' && (letter != 'Z' || threads > 1);
+    struct hkti_os_process process;
+    int err = hkti_os_process_look((int)pid, &process);
+    *start = err < 0 ? 0 : process.start;
+    return err < 0 ? err != -ESRCH : !hkti_os_process_has_ended(&process);
 }
 
 /* The first n slots have memory. */

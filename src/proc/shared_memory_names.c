@@ -35,39 +35,6 @@ int hkti_segment_path(const char *name, struct hkti_segment_path *path)
     return 0;
 }
 
-/* What /proc tells of a process. */
-struct life {
-    char state;
-    long threads;
-    uint64_t start;
-};
-
-/* 0; -ENOENT: there is none; other errors. */
-static int look_at_process(long pid, struct life *life)
-{
-    char path[32], text[1024];
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    int err = n < 0 ? -errno : 0;
-    hkti_os_close(fd);
-    if (err < 0)
-        return err == -ESRCH ? -ENOENT : err;
-    text[n] = 0;
-    const char *rest = strrchr(text, ')'); /* its name may have any other character */
-    unsigned long long start;
-    if (rest == NULL ||
-        sscanf(rest + 1,
-               " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld "
-               "%*d %llu",
-               &life->state, &life->threads, &start) != 3)
-        return -EIO;
-    life->start = start;
-    return 0;
-}
-
 static uint64_t own_namespace(void)
 {
     struct stat about;
@@ -77,31 +44,28 @@ static uint64_t own_namespace(void)
 /* The calling process, as an owner; a start of 0: it could not find out. */
 static struct hkti_segment_head who_am_i(void)
 {
-    struct life life = { .start = 0 };
+    struct hkti_os_process process;
     struct hkti_segment_head self = { .owner = (uint32_t)getpid(),
                                       .owner_namespace = own_namespace() };
-    if (self.owner_namespace && look_at_process(getpid(), &life) == 0)
-        self.owner_start = life.start;
+    if (self.owner_namespace && hkti_os_process_look(getpid(), &process) == 0)
+        self.owner_start = process.start;
     return self;
 }
 
-/* A process that has ended and was not waited for is gone; one whose first thread has ended, and
- * others run, looks the same but for their number. Who knows nothing of himself knows nothing of
- * others. */
+/* Who knows nothing of himself knows nothing of others. */
 static bool owner_is_gone(const struct hkti_segment_head *head,
                           const struct hkti_segment_head *self)
 {
-    struct life life;
+    struct hkti_os_process process;
     if (head->owner_start == 0 || self->owner_start == 0 ||
         head->owner_namespace != self->owner_namespace)
         return false;
     if (head->owner == self->owner)
         return head->owner_start != self->owner_start;
-    int err = look_at_process((long)head->owner, &life);
+    int err = hkti_os_process_look((int)head->owner, &process);
     if (err < 0)
-        return err == -ENOENT;
-    return life.start != head->owner_start ||
-           ((life.state == 'Z' || life.state == 'X') && life.threads <= 1);
+        return err == -ESRCH;
+    return process.start != head->owner_start || hkti_os_process_has_ended(&process);
 }
 
 void hkti_segment_sign(struct hkti_segment_head *head, size_t size)

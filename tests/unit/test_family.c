@@ -2,6 +2,7 @@
 /* The family's table, with processes that are killed, and what they leave at bells. */
 #include <hocket.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +99,24 @@ TEST(a_process_has_one_token_and_its_copy_another)
     CHECK(hkti_family_look(scene->tokens[0]));
     CHECK(hkti_family_is_dead(scene->tokens[0]));
     CHECK_EQ(hkti_family_pid(scene->tokens[0]), 0);
+    end();
+}
+
+/* Whose locks would be broken otherwise. */
+TEST(who_has_no_fds_to_look_with_takes_nobody_for_dead)
+{
+    begin();
+    pid_t child = start(wait_for_ever, 0);
+    await_count(1);
+    struct rlimit before, none;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    CHECK(!hkti_family_look(scene->tokens[0]));
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK(!hkti_family_is_dead(scene->tokens[0]));
+    end_child(child, true);
+    CHECK(hkti_family_look(scene->tokens[0]));
     end();
 }
 
