@@ -226,7 +226,10 @@ TEST(a_stopped_worker_holds_up_nobody)
     int idle = pids[0] == *entered ? pids[1] : pids[0];
     hkt_future_request_cancel(running);
     CHECK_EQ(hkt_future_finish(running), -ECANCELED);
-    usleep(20000);
+    hkt_process_pool_state state;
+    do /* until it has gone to rest */
+        hkt_process_pool_look(pool, &state);
+    while (state.idle < 2);
     kill(idle, SIGSTOP);
     for (int i = 0; i < 20; i++)
         CHECK_EQ(hkt_apply(pool, square, HKT_ITEM(item)), 0);
