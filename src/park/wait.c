@@ -137,6 +137,7 @@ static int sleep_until_woken(struct hkti_strand *self, struct hkti_wait *wait)
         wait->reason = NULL;
         wait->deadline = alarm = 0;
         wait->fd = NULL;
+        wait->shared = NULL;
         sleeper = sleeper_for(self, wait);
     }
 }

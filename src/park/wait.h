@@ -40,7 +40,7 @@ struct hkti_fd_interest {
 
 /* Waiting for a word of memory that other processes change, too, beside everything else: the wait
  * ends, with 1, when it is another one than `value`. Who changes it wakes by
- * hkti_os_shared_futex_wake. Only in hkti_wait, and in no list. */
+ * hkti_os_shared_futex_wake. Of a coroutine only in hkti_wait, and in no list. */
 struct hkti_word_interest {
     uint32_t *word;
     uint32_t value;
@@ -59,7 +59,7 @@ struct hkti_wait {
     int64_t deadline;            /* 0: never */
     int64_t since;               /* when it began, if that was in an earlier wait; 0: now */
     struct hkti_fd_interest *fd; /* NULL: none */
-    const struct hkti_word_interest *shared; /* NULL: none; not with an fd, not in a list */
+    const struct hkti_word_interest *shared; /* NULL: none; not with an fd */
     /* When the deadline has passed: the next deadline, or -1 to give up; NULL: give up. The strand
      * keeps its place in the list. */
     int64_t (*expired)(struct hkti_wait *wait, int64_t now);
